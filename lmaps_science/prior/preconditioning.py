@@ -1,0 +1,109 @@
+"""Denoisers from raw networks: the EDM and the VP preconditioning.
+
+Both present one call, ``prior(x, sigma)`` = E[x0 | x0 + sigma * noise = x].
+"""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+
+def sigma_vector(sigma: float | Tensor, x: Tensor) -> Tensor:
+    """`sigma`, a number or a tensor of one value per image, as a float32 (batch,)."""
+    sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).flatten()
+    if sigma.numel() not in (1, len(x)):
+        raise ValueError(f"sigma: one value or one per image ({len(x)}), got {sigma.numel()}")
+    return sigma.expand(len(x))
+
+
+class Preconditioned(nn.Module):
+    """A denoiser D(x; sigma) = c_skip x + c_out F(c_in x; c_noise) (Karras et al. 2022, eq. 7).
+
+    Parameters
+    ----------
+    network : nn.Module
+        F: (images, noise label) to images.
+    bfloat16 : bool
+        Run the network in bfloat16 autocast; the preconditioning stays in float32.
+    """
+
+    def __init__(self, network: nn.Module, bfloat16: bool = False) -> None:
+        super().__init__()
+        self.network = network
+        self.use_bfloat16 = bfloat16
+
+    @abstractmethod
+    def coefficients(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """c_skip, c_out, c_in, c_noise at `sigma`, each (batch,)."""
+
+    def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """Denoise.
+
+        Parameters
+        ----------
+        x : Tensor
+            Noisy images, (batch, channels, y, x).
+        sigma : float or Tensor
+            Standard deviation of the noise, one for all or (batch,).
+
+        Returns
+        -------
+        Tensor
+            E[x0 | x], (batch, channels, y, x), float32.
+        """
+        x = x.to(torch.float32)
+        c_skip, c_out, c_in, c_noise = self.coefficients(sigma_vector(sigma, x))
+        skip, out, scale = (c[:, None, None, None] for c in (c_skip, c_out, c_in))
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.use_bfloat16):
+            residual = self.network(scale * x, c_noise)
+        return skip * x + out * residual.to(torch.float32)
+
+
+class EDM(Preconditioned):
+    """Preconditioning of Karras et al. (2022), table 1, right column."""
+
+    def __init__(self, network: nn.Module, bfloat16: bool = False, sigma_data: float = 0.5) -> None:
+        super().__init__(network, bfloat16)
+        self.sigma_data = sigma_data
+
+    def coefficients(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """c_skip, c_out, c_in, c_noise at `sigma`, each (batch,)."""
+        total = sigma**2 + self.sigma_data**2
+        return (
+            self.sigma_data**2 / total,
+            sigma * self.sigma_data / total.sqrt(),
+            1 / total.sqrt(),
+            sigma.log() / 4,
+        )
+
+
+class VP(Preconditioned):
+    """Variance-preserving preconditioning (Song et al. 2021; Karras et al. 2022, table 1).
+
+    The network predicts the noise of the rescaled image at the time t of the linear-beta
+    schedule sigma(t)^2 = exp(beta_d t^2 / 2 + beta_min t) - 1.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        bfloat16: bool = False,
+        beta_d: float = 19.9,
+        beta_min: float = 0.1,
+        num_timesteps: int = 1000,
+    ) -> None:
+        super().__init__(network, bfloat16)
+        self.beta_d, self.beta_min, self.num_timesteps = beta_d, beta_min, num_timesteps
+
+    def coefficients(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """c_skip, c_out, c_in, c_noise at `sigma`, each (batch,)."""
+        time = (
+            (self.beta_min**2 + 2 * self.beta_d * (1 + sigma**2).log()).sqrt() - self.beta_min
+        ) / self.beta_d
+        return (
+            torch.ones_like(sigma),
+            -sigma,
+            1 / (1 + sigma**2).sqrt(),
+            (self.num_timesteps - 1) * time,
+        )

@@ -1,0 +1,195 @@
+"""Training a denoiser: EDM loss, AdamW, exponential moving average, resumable.
+
+Noise levels are log-normal and the loss is weighted so that the raw network sees unit
+variance (Karras et al. 2022, sections 4-5).
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lmaps_science.files import atomic_path
+from lmaps_science.prior.preconditioning import EDM
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a training run does.
+
+    Attributes
+    ----------
+    num_steps : int
+        Optimiser steps.
+    minutes : float
+        Wall-clock budget; whichever of the two ends first ends the run.
+    batch_size : int
+        Images per step at full size; crops of half the size come four times as many.
+    crop_fraction : float
+        Share of the steps that train on crops of half the size.
+    learning_rate, warmup_steps, final_fraction : float, int, float
+        AdamW: linear warm-up, constant, linear decay over the last `final_fraction`.
+    log_sigma_mean, log_sigma_std : float
+        Normal distribution of ln(sigma).
+    ema_decay : float
+        Decay of the moving average of the weights, per step.
+    seed : int
+        Of batches, crops and noise.
+    """
+
+    num_steps: int = 20_000
+    minutes: float = math.inf
+    batch_size: int = 8
+    crop_fraction: float = 0.75
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    final_fraction: float = 0.35
+    log_sigma_mean: float = -1.6
+    log_sigma_std: float = 1.5
+    ema_decay: float = 0.999
+    seed: int = 0
+
+
+def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+    """One random element of the square's symmetry group for the whole batch."""
+    turns, flip = torch.randint(0, 4, (2,), generator=generator).tolist()
+    images = torch.rot90(images, turns, (2, 3))
+    return images.flip(3) if flip % 2 else images
+
+
+def random_crop(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Crops of `size`, each image at a place of its own."""
+    limit = images.shape[-1] - size + 1
+    corners = torch.randint(0, limit, (len(images), 2), generator=generator).tolist()
+    return torch.stack(
+        [im[:, y : y + size, x : x + size] for im, (y, x) in zip(images, corners, strict=True)]
+    )
+
+
+def edm_loss(denoiser: EDM, images: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
+    """Weighted denoising error (Karras et al. 2022, eq. 2 with lambda = 1 / c_out^2)."""
+    weight = (sigma**2 + denoiser.sigma_data**2) / (sigma * denoiser.sigma_data) ** 2
+    error = denoiser(images + sigma[:, None, None, None] * noise, sigma) - images
+    return (weight[:, None, None, None] * error**2).mean()
+
+
+class Trainer:
+    """Trains `denoiser` on images in memory; `run` resumes from `checkpoint` if it is there.
+
+    Parameters
+    ----------
+    denoiser : EDM
+        Changed in place.
+    images : Tensor
+        (count, channels, y, x) in [-1, 1].
+    config : TrainingConfig
+        What to do.
+    checkpoint : Path
+        Where the state is kept, written atomically.
+    """
+
+    def __init__(
+        self, denoiser: EDM, images: Tensor, config: TrainingConfig, checkpoint: Path
+    ) -> None:
+        self.denoiser, self.images, self.config = denoiser, images, config
+        self.checkpoint = Path(checkpoint)
+        self.optimizer = torch.optim.AdamW(
+            denoiser.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+        )
+        self.ema = {name: value.clone() for name, value in denoiser.state_dict().items()}
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.step, self.elapsed = 0, 0.0
+        if self.checkpoint.exists():
+            self._load()
+
+    def run(
+        self,
+        callback: Callable[[int, float, float], None] | None = None,
+        save_seconds: float = 120.0,
+    ) -> nn.Module:
+        """Train to the end of the budget; the denoiser then carries the averaged weights.
+
+        Parameters
+        ----------
+        callback : callable, optional
+            Called after each step with the step, the loss and the progress in [0, 1].
+        save_seconds : float
+            Time between checkpoints.
+        """
+        start, saved = time.monotonic() - self.elapsed, time.monotonic()
+        while self.progress < 1:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.learning_rate()
+            loss = self._train_step()
+            self.step += 1
+            self.elapsed = time.monotonic() - start
+            if callback is not None:
+                callback(self.step, loss, self.progress)
+            if time.monotonic() - saved > save_seconds:
+                self._save()
+                saved = time.monotonic()
+        self._save()
+        self.denoiser.load_state_dict(self.ema)
+        return self.denoiser.eval()
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget used, the larger of steps and time."""
+        return max(self.step / self.config.num_steps, self.elapsed / (60 * self.config.minutes))
+
+    def learning_rate(self) -> float:
+        """Learning rate of the coming step: warm-up, constant, linear decay."""
+        warmup = min(1.0, (self.step + 1) / self.config.warmup_steps)
+        decay = min(1.0, (1 - self.progress) / self.config.final_fraction)
+        return self.config.learning_rate * warmup * max(decay, 0.01)
+
+    def _train_step(self) -> float:
+        config, generator = self.config, self.generator
+        crop = torch.rand((), generator=generator).item() < config.crop_fraction
+        count = config.batch_size * (4 if crop else 1)
+        index = torch.randint(0, len(self.images), (count,), generator=generator)
+        batch = augment(self.images[index], generator)
+        if crop:
+            batch = random_crop(batch, batch.shape[-1] // 2, generator)
+        log_sigma = torch.randn(count, generator=generator) * config.log_sigma_std
+        sigma = (log_sigma + config.log_sigma_mean).exp()
+        noise = torch.randn(batch.shape, generator=generator)
+        device = next(self.denoiser.parameters()).device
+        loss = edm_loss(self.denoiser, batch.to(device), sigma.to(device), noise.to(device))
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.denoiser.parameters(), 1.0)
+        self.optimizer.step()
+        self._update_ema()
+        return loss.item()
+
+    @torch.no_grad()
+    def _update_ema(self) -> None:
+        decay = min(self.config.ema_decay, (self.step + 1) / (self.step + 10))
+        for name, value in self.denoiser.state_dict().items():
+            self.ema[name].lerp_(value, 1 - decay)
+
+    def _save(self) -> None:
+        state = {
+            "config": asdict(self.config),
+            "denoiser": self.denoiser.state_dict(),
+            "ema": self.ema,
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "step": self.step,
+            "elapsed": self.elapsed,
+        }
+        with atomic_path(self.checkpoint) as path:
+            torch.save(state, path)
+
+    def _load(self) -> None:
+        state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        self.denoiser.load_state_dict(state["denoiser"])
+        self.ema = state["ema"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self.step, self.elapsed = state["step"], state["elapsed"]

@@ -1,0 +1,30 @@
+"""Measured defaults of each kind of problem; what ``None`` and ``"auto"`` stand for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Defaults of the outer loop.
+
+    Attributes
+    ----------
+    num_steps : int
+        Noise levels.
+    sigma_max, sigma_min : float
+        First and last noise level, in units of the normalised image.
+    mode_covariance, sample_covariance : str
+        Covariance of p(x0 | x_t) for the local mode and for local samples.
+    """
+
+    num_steps: int = 20
+    sigma_max: float = 20.0
+    sigma_min: float = 0.01
+    mode_covariance: str = "isotropic"
+    sample_covariance: str = "calibrated"
+
+
+SETTINGS = {
+    "generic": Settings(),
+    "scattering": Settings(sigma_max=2.0),
+}

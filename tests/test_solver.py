@@ -1,0 +1,198 @@
+"""The outer loop against closed forms, and its promises."""
+
+import numpy as np
+import pytest
+import torch
+
+from lmaps_science.covariance import LowRank, gaussian
+from lmaps_science.methods import daps, diffpir
+from lmaps_science.solver import LMAPS, Level, renoise
+from tests.twin import PIXELS, SHAPE, GaussianTwin
+
+
+def exact_covariance(twin: GaussianTwin):
+    e, U = torch.linalg.eigh(twin.prior_covariance)
+    return gaussian(U.float(), e.float(), 1.0)
+
+
+def test_samples_have_the_posterior_of_a_gaussian() -> None:
+    twin, count = GaussianTwin(), 3000
+    lmaps = LMAPS(
+        twin.prior,
+        twin.operator,
+        num_steps=40,
+        sigma_max=50,
+        sigma_min=0.002,
+        estimate="sample",
+        covariance=exact_covariance(twin),
+    )
+    samples = lmaps(twin.y, num_samples=count).samples[0].flatten(1).double()
+    whitener = torch.linalg.inv(torch.linalg.cholesky(twin.covariance))
+    centred = (samples - twin.mean) @ whitener.T
+    identity = torch.eye(PIXELS, dtype=torch.float64)
+    torch.testing.assert_close(torch.cov(centred.T), identity, rtol=0, atol=0.12)
+    assert centred.mean(0).abs().max() < 0.1
+    inside = (samples - twin.mean).abs() < 1.6449 * twin.covariance.diag().sqrt()
+    assert 0.88 < inside.double().mean() < 0.92
+
+
+@pytest.mark.parametrize("solver", ["auto", "cg"])
+def test_mode_ends_near_the_posterior_mean_of_a_gaussian(solver: str) -> None:
+    twin = GaussianTwin()
+    lmaps = LMAPS(
+        twin.prior,
+        twin.operator,
+        num_steps=40,
+        sigma_max=50,
+        sigma_min=0.002,
+        solver=solver,
+        covariance=exact_covariance(twin),
+    )
+    mean = lmaps(twin.y, num_samples=200).mean.flatten().double()
+    assert ((mean - twin.mean) / twin.covariance.diag().sqrt()).abs().max() < 0.2
+
+
+@pytest.mark.parametrize("estimate", ["mode", "sample"])
+@pytest.mark.parametrize("solver", ["spectral", "cg"])
+def test_batch_and_order_change_nothing(solver: str, estimate: str) -> None:
+    twin = GaussianTwin()
+    lmaps = LMAPS(
+        twin.prior,
+        twin.operator,
+        10,
+        20.0,
+        solver=solver,
+        estimate=estimate,
+        covariance="isotropic",
+        seed=4,
+    )
+    ys = twin.y + torch.arange(3)[:, None]
+    together = lmaps(ys, num_samples=2).samples
+    reversed_ = lmaps(ys.flip(0), num_samples=2).samples.flip(0)
+    torch.testing.assert_close(together, reversed_, rtol=1e-5, atol=1e-5)
+    for case, y in enumerate(ys):
+        torch.testing.assert_close(
+            lmaps(y, num_samples=1).samples[0, 0], together[case, 0], rtol=1e-5, atol=1e-5
+        )
+    assert (together[:, 0] - together[:, 1]).abs().max() > 1e-3
+
+
+def test_k1_and_k2_are_a_covariance() -> None:
+    twin = GaussianTwin()
+    k1, k2 = 0.7, 3.0
+    weight = twin.operator.loss_weight
+    paper = LMAPS(twin.prior, twin.operator, 5, 10.0, k1=k1, k2=k2)(twin.y).samples
+
+    def same(sigma: float):
+        from lmaps_science.covariance import ScaledIdentity
+
+        return ScaledIdentity(sigma**2 * k2 / k1**2 / weight)
+
+    ours = LMAPS(twin.prior, twin.operator, 5, 10.0, covariance=same)(twin.y).samples
+    torch.testing.assert_close(paper, ours)
+
+
+def test_k1_zero_drops_the_prior_term() -> None:
+    twin = GaussianTwin()
+    x = LMAPS(twin.prior, twin.operator, 5, 10.0, k1=0, k2=1)(twin.y).samples[0]
+    assert twin.operator.loss(x, twin.y[None]) < 1e-6
+
+
+def test_history_and_callback_tell_the_same() -> None:
+    twin, levels = GaussianTwin(), []
+    lmaps = LMAPS(twin.prior, twin.operator, 6, 10.0, covariance="isotropic")
+    result = lmaps(twin.y, num_samples=2, callback=levels.append)
+    assert all(isinstance(level, Level) for level in levels)
+    assert [level.sigma for level in levels] == result.history["sigma"]
+    assert result.history["sigma"][0] == pytest.approx(10.0)
+    for level in levels:
+        assert level.x.shape == level.m.shape == level.x0.shape == (2, *SHAPE)
+        torch.testing.assert_close(level.m, twin.prior(level.x, level.sigma))
+    torch.testing.assert_close(levels[-1].x0, result.samples[0])
+    assert result.history["loss"][-1] == pytest.approx(
+        float(twin.operator.loss(result.samples[0], twin.y).mean()), rel=1e-3
+    )
+
+
+def test_mean_and_std() -> None:
+    twin = GaussianTwin()
+    result = LMAPS(twin.prior, twin.operator, 3, 10.0, covariance="isotropic")(twin.y, 4)
+    samples = result.samples.numpy()
+    np.testing.assert_allclose(result.std, samples.std(1, ddof=1), rtol=1e-5)
+    assert result.mean.shape == result.std.shape == (1, *SHAPE)
+    single = LMAPS(twin.prior, twin.operator, 3, 10.0, covariance="isotropic")(twin.y)
+    assert torch.equal(single.std, torch.zeros(1, *SHAPE))
+
+
+def test_renoise() -> None:
+    x0, x = torch.zeros(1, *SHAPE), torch.ones(1, *SHAPE)
+    ddim = renoise(x0, x, sigma=2.0, sigma_next=1.0, eta=0.0, generators=[torch.Generator()])
+    torch.testing.assert_close(ddim, 0.5 * torch.ones(1, *SHAPE))
+    many = renoise(
+        torch.zeros(500, *SHAPE),
+        torch.ones(500, *SHAPE),
+        2.0,
+        1.0,
+        1.0,
+        [torch.Generator().manual_seed(i) for i in range(500)],
+    )
+    assert abs(float(many.mean())) < 0.05
+    assert float(many.std()) == pytest.approx(1.0, abs=0.05)
+
+
+def test_relatives_run_in_the_same_loop() -> None:
+    twin = GaussianTwin()
+    for method in (
+        diffpir(twin.prior, twin.operator, num_steps=30),
+        daps(twin.prior, twin.operator, num_steps=30),
+    ):
+        mean = method(twin.y, num_samples=50).mean
+        before = twin.operator.loss(twin.prior_mean.view(1, *SHAPE), twin.y)
+        assert twin.operator.loss(mean, twin.y) < 0.05 * before
+
+
+def test_low_rank_root() -> None:
+    basis = torch.linalg.qr(torch.randn(PIXELS, 3)).Q
+    covariance = LowRank(basis, torch.tensor([4.0, 1.0, 0.25]), 0.01)
+    x = torch.randn(2, *SHAPE)
+    twice = covariance.sqrt(covariance.sqrt(x)).flatten(1)
+    dense = (basis * covariance.variances) @ basis.T + 0.01 * (torch.eye(PIXELS) - basis @ basis.T)
+    torch.testing.assert_close(twice, x.flatten(1) @ dense, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"solver": "newton"}, "solver: expected one of"),
+        ({"estimate": "mean"}, "estimate: expected one of"),
+        ({"eta": 2.0}, "eta: expected"),
+        ({"num_steps": 0}, "at least 1 noise level"),
+        ({"sigma_max": 0.001}, "0 < sigma_min <= sigma_max"),
+        ({"k1": 1.0}, "both k1 >= 0 and k2 > 0"),
+        ({"k1": 1.0, "k2": 1.0, "covariance": "isotropic"}, "not both"),
+        ({"k1": 0.0, "k2": 1.0, "estimate": "sample"}, "nothing to sample from"),
+        ({"covariance": "wide"}, "covariance: expected one of"),
+        ({"covariance": "calibrated"}, "needs prior.error_curve"),
+    ],
+)
+def test_bad_options(options: dict, message: str) -> None:
+    twin = GaussianTwin()
+    with pytest.raises(ValueError, match=message):
+        LMAPS(twin.prior, twin.operator, **options)
+
+
+def test_bad_data() -> None:
+    twin = GaussianTwin()
+    lmaps = LMAPS(twin.prior, twin.operator, 3, covariance="isotropic")
+    with pytest.raises(ValueError, match=r"expected \(10,\)"):
+        lmaps(torch.zeros(7))
+    with pytest.raises(ValueError, match="NaN"):
+        lmaps(torch.full((10,), torch.nan))
+
+
+def test_unknown_noise_level() -> None:
+    twin = GaussianTwin(sigma_noise=0.1)
+    twin.operator.sigma_noise = 0.0
+    with pytest.raises(ValueError, match="sigma_noise = 0"):
+        LMAPS(twin.prior, twin.operator)
+    assert LMAPS(twin.prior, twin.operator, 3, k1=1.0, k2=1.0)(twin.y).samples.isfinite().all()
