@@ -4,14 +4,18 @@ Both present one call, ``prior(x, sigma)`` = E[x0 | x0 + sigma * noise = x].
 """
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from lmaps_science.prior.statistics import ErrorCurve, ImageCovariance
+
 
 def sigma_vector(sigma: float | Tensor, x: Tensor) -> Tensor:
-    """`sigma`, a number or a tensor of one value per image, as a float32 (batch,)."""
-    sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).flatten()
+    """`sigma`, a number or a tensor of one value per image, as (batch,) of the dtype of `x`."""
+    sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).flatten()
     if sigma.numel() not in (1, len(x)):
         raise ValueError(f"sigma: one value or one per image ({len(x)}), got {sigma.numel()}")
     return sigma.expand(len(x))
@@ -20,6 +24,9 @@ def sigma_vector(sigma: float | Tensor, x: Tensor) -> Tensor:
 class Preconditioned(nn.Module):
     """A denoiser D(x; sigma) = c_skip x + c_out F(c_in x; c_noise) (Karras et al. 2022, eq. 7).
 
+    What a checkpoint knows beside the weights is set when it is loaded: `name`, `sha256`,
+    `image_shape` and `sigma_max` of the training, `error_curve` and `image_covariance`.
+
     Parameters
     ----------
     network : nn.Module
@@ -27,6 +34,13 @@ class Preconditioned(nn.Module):
     bfloat16 : bool
         Run the network in bfloat16 autocast; the preconditioning stays in float32.
     """
+
+    name = ""
+    sha256 = ""
+    image_shape: tuple[int, int, int] | None = None
+    sigma_max: float | None = None
+    error_curve: "ErrorCurve | None" = None
+    image_covariance: "ImageCovariance | None" = None
 
     def __init__(self, network: nn.Module, bfloat16: bool = False) -> None:
         super().__init__()

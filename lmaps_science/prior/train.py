@@ -26,7 +26,8 @@ class TrainingConfig:
     num_steps : int
         Optimiser steps.
     minutes : float
-        Wall-clock budget; whichever of the two ends first ends the run.
+        Wall-clock budget; whichever of the two ends first ends the run. A run of steps alone
+        resumes bit for bit; one on the clock follows the clock.
     batch_size : int
         Images per step at full size; crops of half the size come four times as many.
     crop_fraction : float
@@ -90,6 +91,12 @@ class Trainer:
         What to do.
     checkpoint : Path
         Where the state is kept, written atomically.
+
+    Raises
+    ------
+    ValueError
+        If the images are not square or do not suit the network, or the checkpoint belongs to
+        another network or another configuration.
     """
 
     def __init__(
@@ -97,6 +104,7 @@ class Trainer:
     ) -> None:
         self.denoiser, self.images, self.config = denoiser, images, config
         self.checkpoint = Path(checkpoint)
+        self._check_images()
         self.optimizer = torch.optim.AdamW(
             denoiser.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
         )
@@ -129,10 +137,9 @@ class Trainer:
             self.elapsed = time.monotonic() - start
             if callback is not None:
                 callback(self.step, loss, self.progress)
-            if time.monotonic() - saved > save_seconds:
+            if time.monotonic() - saved > save_seconds or self.progress >= 1:
                 self._save()
                 saved = time.monotonic()
-        self._save()
         self.denoiser.load_state_dict(self.ema)
         return self.denoiser.eval()
 
@@ -160,6 +167,11 @@ class Trainer:
         noise = torch.randn(batch.shape, generator=generator)
         device = next(self.denoiser.parameters()).device
         loss = edm_loss(self.denoiser, batch.to(device), sigma.to(device), noise.to(device))
+        if not loss.isfinite():
+            raise FloatingPointError(
+                f"training loss is {loss.item()} at step {self.step}: lower learning_rate, or look "
+                f"for images that are not finite; {self.checkpoint} keeps the last good state"
+            )
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.denoiser.parameters(), 1.0)
@@ -188,8 +200,30 @@ class Trainer:
 
     def _load(self) -> None:
         state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
-        self.denoiser.load_state_dict(state["denoiser"])
-        self.ema = state["ema"]
+        fixed = [k for k in asdict(self.config) if k not in ("num_steps", "minutes")]
+        changed = [k for k in fixed if state["config"][k] != getattr(self.config, k)]
+        if changed:
+            raise ValueError(
+                f"{self.checkpoint} was begun with other settings of {', '.join(changed)}: resume "
+                "with the same, or start anew at another path"
+            )
+        try:
+            self.denoiser.load_state_dict(state["denoiser"])
+        except RuntimeError as error:
+            raise ValueError(
+                f"{self.checkpoint} belongs to another network: start anew at another path"
+            ) from error
+        for name, value in self.ema.items():
+            value.copy_(state["ema"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         self.step, self.elapsed = state["step"], state["elapsed"]
+
+    def _check_images(self) -> None:
+        height, width = self.images.shape[-2:]
+        divisor = getattr(self.denoiser.network, "divisor", 1)
+        if height != width or (height // 2) % divisor or height % 2:
+            raise ValueError(
+                f"images of {height} x {width}: expected square images whose half is a multiple of "
+                f"{divisor} (crops of half the size are trained on); resize or crop them"
+            )
