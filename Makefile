@@ -1,0 +1,57 @@
+# make demo | test | lint | docs | bench DATA=DIR INVERSEBENCH=DIR | test-host INVERSEBENCH=DIR
+#
+# Each target makes the virtual environment that it needs, once: a stamp file says that it is there.
+
+PYTHON ?= python3
+VENV ?= .venv
+HOST_VENV ?= .venv-host
+INVERSEBENCH ?= ../InverseBench
+DATA ?= ../shared/data/microscopy
+
+BIN := $(VENV)/bin
+HOST_BIN := $(HOST_VENV)/bin
+SETUP := setup.cfg pyproject.toml constraints.txt
+SOURCES := lmaps_science problems hydra_plugins
+HOST_REQUIREMENTS := tests/inversebench/requirements.txt
+
+.PHONY: demo test lint docs bench test-host clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed
+	$(BIN)/lmaps demo --out demo
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy $(SOURCES)
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/pdoc --docformat numpy --math --output-directory docs/api lmaps_science lmaps_science.problems
+
+bench: $(VENV)/.installed-dev
+	for study in covariances spread inner_solvers precision; do \
+		$(BIN)/python benchmarks/$$study.py --data $(DATA) || exit 1; done
+	$(BIN)/python benchmarks/methods.py --data $(DATA) --checkout $(INVERSEBENCH) --pixels 64
+
+test-host: $(HOST_VENV)/.installed
+	INVERSEBENCH=$(abspath $(INVERSEBENCH)) $(HOST_BIN)/pytest -m host tests/inversebench
+
+clean:
+	rm -rf $(VENV) $(HOST_VENV) build docs/api
+
+$(VENV)/.installed: $(SETUP)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(HOST_VENV)/.installed: $(SETUP) $(HOST_REQUIREMENTS)
+	$(PYTHON) -m venv $(HOST_VENV)
+	$(HOST_BIN)/pip install --quiet --requirement $(HOST_REQUIREMENTS) .
+	touch $@

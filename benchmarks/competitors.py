@@ -1,0 +1,142 @@
+"""Methods that do not fit the loop, on our operator and our prior, batched over cases.
+
+DPS, DAPS and RED-diff are InverseBench's own code, loaded from a checkout that the user
+has. Its PiGDM and its linear DiffPIR invert dense matrices of the size of the data or of the
+image at every level; here the same formulas are evaluated in the eigenbasis of J^T J.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lmaps_science import LMAPS
+from lmaps_science.covariance import isotropic
+from lmaps_science.problems import InverseScattering
+from lmaps_science.schedule import ve_discretization
+
+Method = Callable[[Tensor], Tensor]
+"""From data (cases, transmitters, receivers) to images (cases, 1, y, x)."""
+
+
+class HostNetwork(torch.nn.Module):
+    """The prior with the attributes that InverseBench's algorithms read."""
+
+    def __init__(self, prior: torch.nn.Module, pixels: int) -> None:
+        super().__init__()
+        self.prior, self.img_channels, self.img_resolution = prior, 1, pixels
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Denoise."""
+        return self.prior(x, sigma)
+
+
+class Cases(SimpleNamespace):
+    """Data of many cases that the algorithms' `repeat` for one case leaves alone."""
+
+    def repeat(self, *_: int) -> "Cases":
+        """The same data."""
+        return self
+
+
+class HostOperator:
+    """Our operator with a loss per case where the algorithms expect a scalar for one case."""
+
+    def __init__(self, operator: InverseScattering) -> None:
+        self.operator, self.device = operator, operator.device
+
+    def gradient(self, x: Tensor, cases: Cases, return_loss: bool = False) -> Any:  # noqa: ANN401
+        """Gradient, and the loss shaped to divide it."""
+        loss, gradient = self.operator.loss_and_gradient(x, cases.y)
+        shaped = loss.to(x.dtype)[:, None, None, None]
+        return (gradient, shaped) if return_loss else gradient
+
+
+class Quiet:
+    """A progress bar that shows nothing; the algorithms format their loss as one number."""
+
+    def __init__(self, steps: Any) -> None:  # noqa: ANN401
+        self.steps = steps
+
+    def __iter__(self) -> Any:  # noqa: ANN401
+        return iter(self.steps)
+
+    def set_description(self, _: str) -> None:
+        """Nothing."""
+
+
+def host_method(
+    checkout: Path,
+    module: str,
+    name: str,
+    prior: torch.nn.Module,
+    s: Any,
+    **settings: Any,  # noqa: ANN401
+) -> Method:
+    """InverseBench's algorithm `name` of ``algo.module`` as a `Method`."""
+    sys.path.insert(0, str(checkout))
+    sys.modules.setdefault("wandb", SimpleNamespace(run=None))  # type: ignore[arg-type]
+    algorithms = importlib.import_module(f"algo.{module}")
+    if hasattr(algorithms, "tqdm"):
+        quiet = SimpleNamespace(trange=lambda n: Quiet(range(n)), tqdm=Quiet)
+        algorithms.tqdm = quiet if hasattr(algorithms.tqdm, "trange") else Quiet  # type: ignore[attr-defined]
+    pixels = s.truth.shape[-1]
+    algorithm = getattr(algorithms, name)(
+        net=HostNetwork(prior, pixels), forward_op=HostOperator(s.operator), **settings
+    )
+
+    def run(y: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return algorithm.inference(Cases(y=y), num_samples=len(y), verbose=False).detach()
+
+    return run
+
+
+def diffpir(prior: torch.nn.Module, s: Any, strength: float, sigma_n: float) -> Method:  # noqa: ANN401
+    """DiffPIR with xi = 1: the proximal step's rho = 2 lambda sigma_n^2 / sigma^2 on the image
+    in [0, 1] is Sigma = sigma^2 sigma_y^2 / (sigma_n^2 lambda) I in our terms.
+    """  # noqa: D205
+    scale = 1 / (s.operator.loss_weight * strength * sigma_n**2)
+
+    def run(y: Tensor) -> Tensor:
+        return LMAPS(
+            prior,
+            s.operator,
+            num_steps=100,
+            sigma_max=100,
+            covariance=isotropic(scale),
+        )(y).samples[:, 0]
+
+    return run
+
+
+def pigdm(prior: torch.nn.Module, s: Any, num_steps: int = 100, eta: float = 0.2) -> Method:  # noqa: ANN401
+    """PiGDM: DDIM plus the network's vector-Jacobian product of the regularised inverse."""
+    operator, spectrum = s.operator, s.operator.spectrum()
+    sigmas = ve_discretization(num_steps).sigma
+
+    def run(y: Tensor) -> Tensor:
+        generator = torch.Generator().manual_seed(0)
+        b = spectrum.analysis(operator.adjoint(y - operator.offset()))
+        x = sigmas[0] * torch.randn(len(y), *operator.image_shape, generator=generator)
+        for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
+            with torch.enable_grad():
+                x = x.detach().requires_grad_(True)
+                m = prior(x, float(sigma))
+                # J^T (J J^T + s I)^-1 (y - J m); in [0, 1] units x is halved and J doubled.
+                damping = operator.sigma_noise**2 * (sigma**2 + 1) / sigma**2
+                residual = b - spectrum.values * spectrum.analysis(m.detach())
+                vector = spectrum.synthesis(residual / (spectrum.values + damping / 4))
+                (guidance,) = torch.autograd.grad((vector.to(m.dtype) * m).sum(), x)
+            m, x = m.detach(), x.detach()
+            noise = torch.randn(x.shape, generator=generator)
+            drift = (1 - eta**2) ** 0.5 * following / sigma * (x - m)
+            x = m + drift + eta * following * noise + guidance
+        return x.float()
+
+    return run

@@ -1,0 +1,39 @@
+"""The covariance of p(x0 | x_t) against the number of noise levels, held-out cells."""
+
+from common import in_chunks, load_prior, objects, parser, prior_facts, psnr, report, study
+
+from lmaps_science import LMAPS
+from lmaps_science.covariance import NAMES
+
+LEVELS = (5, 10, 20, 50, 200)
+
+
+def main() -> None:
+    """One table: receivers x covariance x levels."""
+    options = parser(__doc__).parse_args()
+    prior = load_prior(options.prior)
+    truth = objects(options.data, "test", options.cases, options.pixels)
+    rows = []
+    for receivers in options.receivers:
+        s = study(truth, receivers)
+        for name in NAMES:
+            row = [str(receivers), name]
+            for levels in LEVELS:
+                lmaps = LMAPS(prior, s.operator, num_steps=levels, covariance=name)
+                x = in_chunks(lambda y, run=lmaps: run(y).samples[:, 0], s.y)
+                row.append(f"{psnr(x, truth).mean():.2f}")
+            print(*row, flush=True)
+            rows.append(row)
+    report(
+        "covariances",
+        "PSNR in dB of one sample against the number of noise levels",
+        ["receivers", "covariance", *map(str, LEVELS)],
+        rows,
+        pixels=options.pixels,
+        cases=options.cases,
+        prior=prior_facts(prior),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Configurations that the Hydra plugin adds to InverseBench."""

@@ -1,0 +1,132 @@
+"""How the command line talks: progress bars, one-line errors, exit codes."""
+
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec
+
+import typer
+
+if TYPE_CHECKING:
+    from lmaps_science.reconstruct import Progress as Level
+
+P = ParamSpec("P")
+
+INTERRUPTED = 130
+USER_ERRORS = (ValueError, OSError, ImportError)
+
+debug = False
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn errors of a command into one line on stderr and an exit code; Ctrl-C into 130."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        warnings.showwarning = _show_warning
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            fail("interrupted: nothing half-written is left", INTERRUPTED)
+        except USER_ERRORS as error:
+            if debug:
+                raise
+            fail(_one_line(error), 1)
+        except Exception as error:
+            if debug or isinstance(error, (typer.Exit, typer.Abort)):
+                raise
+            fail(
+                f"unexpected {type(error).__name__}: {_one_line(error)}; `lmaps --debug ...` shows "
+                "where, please report it",
+                1,
+            )
+
+    return run
+
+
+def examples(*lines: str) -> str:
+    """Epilog of a command's help that shows how it is called."""
+    # click leaves a paragraph's lines alone where it begins with a backspace.
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def fail(message: str, code: int) -> None:
+    """Say why on stderr and exit."""
+    typer.secho(f"error: {message}", fg=typer.colors.RED, err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def reconstruction_progress(title: str) -> "Iterator[Callable[..., None]]":
+    """Progress bar on stderr with the data misfit; yields the callback for `reconstruct`.
+
+    The callback takes another title than `title` as a second argument.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(f"{title}: preparing", total=None, detail="")
+
+        def show(level: "Level", title: str = title) -> None:
+            bar.update(
+                task,
+                description=f"{title}: {level.stage}",
+                total=level.num_steps,
+                completed=level.step + 1,
+                detail=f"σ {level.sigma:.3g}  χ² per datum {level.data_fit:.3g}",
+            )
+
+        yield show
+
+
+@contextmanager
+def training_progress() -> Iterator[Callable[[int, float, float], None]]:
+    """Progress bar on stderr with step, loss and time left; yields the trainer's callback."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("training", total=1.0, detail="")
+        average = None
+
+        def show(step: int, loss: float, progress: float) -> None:
+            nonlocal average
+            average = loss if average is None else 0.98 * average + 0.02 * loss
+            bar.update(task, completed=progress, detail=f"step {step}  loss {average:.4g}")
+
+        yield show
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    typer.secho(f"warning: {_one_line(message)}", fg=typer.colors.YELLOW, err=True)
+
+
+def _terminate(*_: object) -> None:
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _one_line(error: object) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return " ".join(str(error).split()) or type(error).__name__

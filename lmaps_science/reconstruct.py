@@ -1,0 +1,304 @@
+"""From a measurement's file to an image with its spread: what ``lmaps reconstruct`` does."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lmaps_science.operator import Operator
+from lmaps_science.prior.checkpoint import load_prior
+from lmaps_science.prior.registry import file_sha256, list_priors
+from lmaps_science.problem import Measurement, Problem, find_problem, physical
+from lmaps_science.samplers import METHODS, WITHOUT_PRIOR, Batched, posterior_sampler
+from lmaps_science.settings import SETTINGS
+from lmaps_science.solver import Level
+from lmaps_science.summary import environment, spread_summary
+
+
+class Progress(NamedTuple):
+    """What the callback of `reconstruct` receives after each noise level.
+
+    Attributes
+    ----------
+    stage : str
+        ``"image"`` or ``"spread"``.
+    step, num_steps : int
+        Index of the level and number of levels.
+    sigma : float
+        Noise level.
+    data_fit : float
+        Chi squared per datum of the local MAP, mean over the samples.
+    """
+
+    stage: str
+    step: int
+    num_steps: int
+    sigma: float
+    data_fit: float
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A reconstruction in physical units.
+
+    Attributes
+    ----------
+    problem : Problem
+        What was measured.
+    measurement : Measurement
+        Operator, data and, where the file has it, the truth.
+    mean : ndarray
+        The image: mean of `samples`, (y, x).
+    samples : ndarray
+        One image per seed, (samples, y, x).
+    std : ndarray or None
+        The spread: standard deviation of `posterior_samples`, (y, x).
+    posterior_samples : ndarray or None
+        Samples of the posterior, (samples, y, x).
+    truth : ndarray or None
+        (y, x), where the file has it.
+    residuals : ndarray
+        Data minus prediction of the image in units of the noise, (data,).
+    history : dict of str to list
+        `sigma` and `data_fit` of each noise level.
+    summary : dict
+        Settings, provenance and figures of merit; what ``summary.json`` holds.
+    """
+
+    problem: Problem
+    measurement: Measurement
+    mean: NDArray[np.float32]
+    samples: NDArray[np.float32]
+    std: NDArray[np.float32] | None
+    posterior_samples: NDArray[np.float32] | None
+    truth: NDArray[np.float32] | None
+    residuals: NDArray[np.float64]
+    history: dict[str, list[float]]
+    summary: dict[str, Any]
+
+
+def reconstruct(
+    problem: str,
+    file: str | Path,
+    out: str | Path | None = None,
+    *,
+    samples: int = 8,
+    steps: int | None = None,
+    seed: int = 0,
+    prior: str | Path | None = None,
+    method: str = "lmaps",
+    spread: bool | None = None,
+    device: str = "cpu",
+    batch_size: int = 16,
+    callback: Callable[[Progress], None] | None = None,
+    command: str | None = None,
+) -> Result:
+    """Reconstruct an image from a file of measurements.
+
+    The image is the mean over seeds of the local MAP; the spread comes from samples of the
+    posterior with the calibrated covariance, drawn in a second run.
+
+    Parameters
+    ----------
+    problem : str
+        ``"scattering"``.
+    file : str or Path
+        The measurement.
+    out : str or Path, optional
+        Folder to write ``reconstruction.h5``, ``figure.png``, ``report.html`` and
+        ``summary.json`` into, all or nothing.
+    samples : int
+        Seeds.
+    steps : int, optional
+        Noise levels; the method's default if None.
+    seed : int
+        Of everything random.
+    prior : str or Path, optional
+        Name or file of the prior; the problem's default if None.
+    method : str
+        One of `METHODS`.
+    spread : bool, optional
+        Whether to draw posterior samples; by default where the method is ``"lmaps"``, there
+        is more than one sample and the prior carries its error curve.
+    device : str
+        Where to compute.
+    batch_size : int
+        Images per call of the prior, which bounds the memory.
+    callback : callable, optional
+        Receives a `Progress` after each noise level.
+    command : str, optional
+        Command line, for the record.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file does not exist.
+    ValueError
+        If the measurement, the prior or an option does not fit.
+    """
+    started = time.perf_counter()
+    kind = find_problem(problem)
+    _check_options(method, samples, batch_size, spread, device)
+    if out is not None:
+        check_writable(Path(out))
+    measurement = kind.read(Path(file), device)
+    operator, scale = measurement.operator, kind.misfit_scale(measurement.operator)
+    network = (
+        None if method in WITHOUT_PRIOR else load_prior(prior or kind.default_prior, device=device)
+    )
+    notes = [] if network is None else _check_prior(network, operator, kind)
+    denoiser = None if network is None else Batched(network, batch_size)
+
+    sampler = METHODS[method](denoiser, operator, steps, seed)
+    run = sampler(measurement.y, samples, _reporter("image", scale, callback))
+    kept = _finite(run.samples[0])
+    mean = kept.mean(0, keepdim=True).double()
+    posterior = None
+    if denoiser is not None and _wants_spread(spread, method, samples, denoiser, notes):
+        draw = posterior_sampler(denoiser, operator, steps, seed)
+        posterior = draw(measurement.y, max(samples, 2), _reporter("spread", scale, callback))
+
+    truth = None if measurement.truth is None else measurement.truth[0, 0].cpu().numpy()
+    images = physical(operator, kept)
+    draws = None if posterior is None else physical(operator, _finite(posterior.samples[0]))
+    picture = images.mean(0)
+    summary = {
+        "problem": problem,
+        "input": str(file),
+        "input_sha256": file_sha256(Path(file)),
+        "prior": getattr(network, "name", None),
+        "prior_sha256": getattr(network, "sha256", None),
+        "method": method,
+        "num_samples": run.samples.shape[1],
+        "kept_samples": len(kept),
+        "dropped_samples": run.samples.shape[1] - len(kept),
+        "num_steps": len(run.history["sigma"]),
+        "seed": seed,
+        "covariance": SETTINGS[kind.name].mode_covariance if method == "lmaps" else None,
+        "grid_shape": list(picture.shape),
+        "device": device,
+        "seconds": time.perf_counter() - started,
+        "sampling_seconds": sum(run.history["seconds"]),
+        "denoiser_seconds": sum(run.history["denoiser_seconds"]),
+        "data_fit": scale * float(operator.loss(mean, measurement.y)),
+        "spread": spread_summary(posterior, draws, truth),
+        "metrics": None if truth is None else kind.metrics(operator, picture, truth),
+        "notes": notes,
+        **environment(command),
+    }
+    result = Result(
+        problem=kind,
+        measurement=measurement,
+        mean=picture,
+        samples=images,
+        std=None if draws is None else draws.std(0, ddof=1),
+        posterior_samples=draws,
+        truth=truth,
+        residuals=kind.residuals(operator, mean, measurement.y),
+        history={
+            "sigma": run.history["sigma"],
+            "data_fit": [scale * loss for loss in run.history["loss"]],
+        },
+        summary=summary,
+    )
+    if out is not None:
+        from lmaps_science.output import write_result
+
+        write_result(result, Path(out))
+    return result
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError now if `folder` cannot be made or written into later."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise NotADirectoryError(f"out: {existing} is a file; give a folder to write into")
+    if not os.access(existing, os.W_OK):
+        raise PermissionError(f"out: the folder {existing} cannot be written to")
+
+
+def _check_options(
+    method: str, samples: int, batch_size: int, spread: bool | None, device: str
+) -> None:
+    if method not in METHODS:
+        raise ValueError(f"method {method!r}: expected one of {', '.join(METHODS)}")
+    for name, value in (("samples", samples), ("batch_size", batch_size)):
+        if value < 1:
+            raise ValueError(f"{name}: expected at least 1, got {value}")
+    if spread and method != "lmaps":
+        raise ValueError(f"spread: only the method 'lmaps' draws one, not {method!r}")
+    try:
+        usable = torch.device(device).type != "cuda" or torch.cuda.is_available()
+    except RuntimeError as error:
+        raise ValueError(f"device {device!r}: expected cpu, cuda, cuda:1, ...") from error
+    if not usable:
+        raise ValueError(f"device {device!r}: PyTorch finds no CUDA device here; use cpu")
+
+
+def _check_prior(prior: Any, operator: Operator, kind: Problem) -> list[str]:  # noqa: ANN401
+    """Check that the prior can make images of the file's grid; what to tell if it is another."""
+    trained, wanted, divisor = prior.image_shape, operator.image_shape, prior.network.divisor
+    if trained == wanted:
+        return []
+    if trained[0] == wanted[0] and not any(side % divisor for side in wanted[1:]):
+        grids = [_times(trained[1:]), _times(wanted[1:])]
+        return [f"prior {prior.name} trained at {grids[0]}, used at {grids[1]}"]
+    known = [f"{record.name} ({_times(record.image_shape)})" for record in list_priors()]
+    raise ValueError(
+        f"prior {prior.name!r} makes images of {trained[0]} channel(s) with sides that are "
+        f"multiples of {divisor}, the file needs {_times(wanted)} (channels×y×x): choose another "
+        f"(installed: {', '.join(known) or 'none'}), or train one: "
+        f"lmaps train {kind.name} IMAGES --out FILE.safetensors"
+    )
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
+
+
+def _wants_spread(
+    spread: bool | None, method: str, samples: int, prior: Batched, notes: list[str]
+) -> bool:
+    """Whether to draw it; says why not where the prior is the reason."""
+    if spread is not None:
+        return spread
+    if method != "lmaps" or samples == 1:
+        return False
+    if prior.error_curve is None:
+        notes.append("no spread: the prior carries no error curve, which `lmaps train` measures")
+    return prior.error_curve is not None
+
+
+def _reporter(
+    stage: str, scale: float, callback: Callable[[Progress], None] | None
+) -> Callable[[Level], None] | None:
+    if callback is None:
+        return None
+
+    def report(level: Level) -> None:
+        fit = scale * float(level.loss.mean())
+        callback(Progress(stage, level.step, level.num_steps, level.sigma, fit))
+
+    return report
+
+
+def _finite(samples: Tensor) -> Tensor:
+    """The samples (count, channels, y, x) that did not diverge."""
+    kept = samples[samples.flatten(1).isfinite().all(1)]
+    if len(kept) == 0:
+        raise ValueError(
+            "all samples diverged to NaN or infinity: use the exact solver (method 'lmaps'), or "
+            "check the noise level in the file"
+        )
+    return kept

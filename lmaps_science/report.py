@@ -1,0 +1,138 @@
+"""The report of a reconstruction: one self-contained HTML page."""
+
+import base64
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lmaps_science.reconstruct import Result
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 2rem auto; padding: 0 1rem;
+       max-width: 68rem; }}
+h1 {{ font-size: 1.6rem; margin-bottom: 0; }}
+h2 {{ font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #ddd; }}
+img {{ width: 100%; height: auto; }}
+table {{ border-collapse: collapse; }}
+th, td {{ padding: .2rem 1.2rem .2rem 0; text-align: left; vertical-align: top;
+         overflow-wrap: anywhere; }}
+th {{ font-weight: 500; color: #555; white-space: nowrap; }}
+.lead {{ color: #555; margin-top: .2rem; }}
+.note {{ background: #fff6e0; padding: .5rem .8rem; border-left: 4px solid #d9a300; }}
+code {{ font-size: .9em; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p class="lead">{lead}</p>
+{notes}
+<img src="data:image/png;base64,{figure}" alt="{alt}">
+{sections}
+</body>
+</html>
+"""
+
+
+def render_report(result: "Result", figure: bytes) -> str:
+    """HTML page of a reconstruction.
+
+    Parameters
+    ----------
+    result : Result
+        What to report.
+    figure : bytes
+        Its figure, PNG.
+
+    Returns
+    -------
+    str
+        The page; it refers to no other file.
+    """
+    summary = result.summary
+    sections = {
+        "Result": _result_rows(summary, result.problem.quantity),
+        "Settings": _settings_rows(summary),
+        "Provenance": _provenance_rows(summary),
+    }
+    return _PAGE.format(
+        title=escape(f"{result.problem.title}: {summary['input'].rsplit('/', 1)[-1]}"),
+        lead=escape(_lead(summary, result.problem.quantity)),
+        notes="".join(f'<p class="note">{escape(note)}</p>' for note in summary["notes"]),
+        figure=base64.b64encode(figure).decode("ascii"),
+        alt="Reconstruction and its fit to the data",
+        sections="".join(_section(title, rows) for title, rows in sections.items()),
+    )
+
+
+def _lead(summary: dict[str, Any], quantity: str) -> str:
+    count, grid = summary["kept_samples"], "×".join(map(str, summary["grid_shape"]))
+    image = f"mean of {count} samples" if count > 1 else "one sample"
+    return (
+        f"{quantity.capitalize()} on {grid} pixels, {image} of the method {summary['method']!r}, "
+        f"χ² per datum {summary['data_fit']:.3g}, {summary['seconds']:.1f} s."
+    )
+
+
+def _result_rows(summary: dict[str, Any], quantity: str) -> dict[str, str]:
+    rows = {"χ² per datum (1: the noise)": f"{summary['data_fit']:.4g}"}
+    metrics, spread = summary["metrics"], summary["spread"]
+    if metrics is not None:
+        rows["PSNR"] = f"{metrics['psnr']:.2f} dB"
+        rows["SSIM"] = f"{metrics['ssim']:.4f}"
+        rows["Relative error"] = f"{100 * metrics['nrmse']:.2f} %"
+    if spread is not None:
+        rows["Spread, mean over the image"] = f"{spread['mean_std']:.3g} ({quantity})"
+        if spread["coverage_90"] is not None:
+            rows["Pixels within their 90 % interval"] = f"{100 * spread['coverage_90']:.1f} %"
+    rows["Time"] = (
+        f"{summary['seconds']:.1f} s; noise levels of the image {summary['sampling_seconds']:.1f} "
+        f"s, of it the prior {summary['denoiser_seconds']:.1f} s"
+    )
+    return rows
+
+
+def _settings_rows(summary: dict[str, Any]) -> dict[str, str]:
+    dropped = summary["dropped_samples"]
+    rows = {
+        "Method": summary["method"],
+        "Samples": f"{summary['num_samples']}" + (f", {dropped} dropped" if dropped else ""),
+        "Noise levels": f"{summary['num_steps']}" if summary["num_steps"] else "none",
+        "Seed": f"{summary['seed']}",
+        "Device": summary["device"],
+    }
+    if summary["covariance"] is not None:
+        rows["Covariance, image"] = f"{summary['covariance']}, mode of the local posterior"
+    if summary["spread"] is not None:
+        rows["Covariance, spread"] = (
+            f"{summary['spread']['covariance']}, {summary['spread']['num_samples']} samples of the "
+            "local posterior (a run of its own)"
+        )
+    return rows
+
+
+def _provenance_rows(summary: dict[str, Any]) -> dict[str, str]:
+    versions = ", ".join(f"{name} {value}" for name, value in summary["versions"].items())
+    rows = {
+        "Input": summary["input"],
+        "SHA-256 of the input": summary["input_sha256"],
+        "Prior": summary["prior"] or "none",
+        "SHA-256 of the prior": summary["prior_sha256"],
+        "Command": summary["command"],
+        "Versions": versions,
+        "Machine": summary["machine"],
+        "Made": summary["created"],
+    }
+    return {name: value for name, value in rows.items() if value is not None}
+
+
+def _section(title: str, rows: dict[str, str]) -> str:
+    cells = "\n".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items()
+    )
+    return f"<h2>{escape(title)}</h2>\n<table>\n{cells}\n</table>\n"

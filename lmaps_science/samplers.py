@@ -1,0 +1,97 @@
+"""The methods that the command line offers, by name, and the prior as it hands it to them."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from lmaps_science import methods
+from lmaps_science.baselines import tikhonov
+from lmaps_science.operator import AffineOperator, Operator
+from lmaps_science.prior.preconditioning import Preconditioned
+from lmaps_science.solver import LMAPS, Level, Reconstruction
+
+
+class Sampler(Protocol):
+    """From data to samples."""
+
+    def __call__(
+        self, y: Tensor, num_samples: int, callback: Callable[[Level], None] | None, /
+    ) -> Reconstruction:
+        """Reconstruct `num_samples` images of each case of `y`."""
+
+
+class Batched:
+    """A prior that sees at most `size` images at a time, so that its memory stays bounded.
+
+    Parameters
+    ----------
+    prior : Preconditioned
+        Its statistics are carried along.
+    size : int
+        Images per call.
+    """
+
+    def __init__(self, prior: Preconditioned, size: int) -> None:
+        self.prior, self.size = prior, size
+        self.error_curve = getattr(prior, "error_curve", None)
+        self.image_covariance = getattr(prior, "image_covariance", None)
+        self.sigma_max = getattr(prior, "sigma_max", 100.0)
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        """Denoised images, (batch, channels, y, x)."""
+        return torch.cat([self.prior(part, sigma) for part in x.split(self.size)])
+
+
+def posterior_sampler(prior: Batched, operator: Operator, steps: int | None, seed: int) -> Sampler:
+    """LMAPS for the spread: samples of the local posterior with the calibrated covariance."""
+    return LMAPS(prior, operator, steps, estimate="sample", covariance="calibrated", seed=seed)
+
+
+def _lmaps(prior: Any, operator: Operator, steps: int | None, seed: int) -> Sampler:  # noqa: ANN401
+    return LMAPS(prior, operator, steps, seed=seed)
+
+
+def _published(prior: Any, operator: Operator, steps: int | None, seed: int) -> Sampler:  # noqa: ANN401
+    return LMAPS(
+        prior,
+        operator,
+        steps or 200,
+        sigma_max=min(100.0, prior.sigma_max),
+        solver="gradient",
+        k1=1.0,
+        k2=operator.loss_weight,
+        learning_rate=0.1,
+        seed=seed,
+    )
+
+
+def _diffpir(prior: Any, operator: Operator, steps: int | None, seed: int) -> Sampler:  # noqa: ANN401
+    return methods.diffpir(prior, operator, steps or 100, seed=seed)
+
+
+def _daps(prior: Any, operator: Operator, steps: int | None, seed: int) -> Sampler:  # noqa: ANN401
+    return methods.daps(prior, operator, steps or 50, seed=seed)
+
+
+def _tikhonov(_prior: None, operator: AffineOperator, _steps: int | None, _seed: int) -> Sampler:
+    """One image, whatever the number of samples: nothing in it is random."""
+
+    def solve(y: Tensor, _num_samples: int, _callback: object) -> Reconstruction:
+        names = ("sigma", "loss", "seconds", "denoiser_seconds")
+        return Reconstruction(tikhonov(operator, y)[:, None], {name: [] for name in names})
+
+    return solve
+
+
+METHODS: dict[str, Callable[..., Sampler]] = {
+    "lmaps": _lmaps,
+    "paper": _published,
+    "diffpir": _diffpir,
+    "daps": _daps,
+    "tikhonov": _tikhonov,
+}
+"""Samplers by name, made of (prior, operator, steps, seed)."""
+
+WITHOUT_PRIOR = frozenset({"tikhonov"})

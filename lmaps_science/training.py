@@ -1,0 +1,153 @@
+"""From a collection of images to a prior's file: what ``lmaps train`` does."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lmaps_science.files import atomic_path
+from lmaps_science.prior.card import PriorCard
+from lmaps_science.prior.checkpoint import save_prior
+from lmaps_science.prior.images import load_images
+from lmaps_science.prior.preconditioning import EDM
+from lmaps_science.prior.statistics import measure_error_curve, measure_image_covariance
+from lmaps_science.prior.train import Trainer, TrainingConfig
+from lmaps_science.problem import find_problem
+
+NETWORK: Mapping[str, Any] = {
+    "type": "ShuffleUNet",
+    "channels": [48, 96, 128, 128],
+    "num_blocks": 2,
+}
+HELD_OUT = 20
+"""Every how manyth image is held out to measure the error curve."""
+MAX_HELD_OUT = 200
+
+
+def train_prior(
+    problem: str,
+    data: str | Path,
+    out: str | Path,
+    *,
+    config: TrainingConfig | None = None,
+    image_size: int | None = None,
+    license: str = "unknown",  # noqa: A002
+    device: str = "cpu",
+    network: Mapping[str, Any] = NETWORK,
+    callback: Callable[[int, float, float], None] | None = None,
+) -> PriorCard:
+    """Train a prior on images and write it with its statistics and its card.
+
+    A run that was cut off goes on from ``<out>.checkpoint.pt`` beside the output, which is
+    removed at the end.
+
+    Parameters
+    ----------
+    problem : str
+        For which problem, ``"scattering"``.
+    data : str or Path
+        Images, as for `lmaps_science.prior.images.load_images`; at least 40.
+    out : str or Path
+        ``.safetensors`` file to write; its name is the prior's. The model card goes beside it.
+    config : TrainingConfig, optional
+        What to do.
+    image_size : int, optional
+        Scale the images to this many pixels along each side.
+    license : str
+        Of the weights, for the card.
+    device : str
+        Where to compute.
+    network : mapping
+        Type and arguments of the network, as in `PriorCard`.
+    callback : callable, optional
+        Receives step, loss and progress in [0, 1].
+
+    Returns
+    -------
+    PriorCard
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no images at `data`.
+    ValueError
+        If the images do not suit, or `out` is not such a file.
+    """
+    find_problem(problem)
+    out, config = Path(out), config or TrainingConfig()
+    if out.suffix != ".safetensors":
+        raise ValueError(f"out: expected a file name that ends in .safetensors, got {out}")
+    training, held_out = split(load_images(data, image_size))
+    card = PriorCard(
+        name=out.stem,
+        network={"image_channels": training.shape[1], **network},
+        preconditioning={
+            "type": "EDM",
+            "bfloat16": True,
+            "sigma_data": round(float(training.std()), 3),
+        },
+        image_shape=(training.shape[1], training.shape[2], training.shape[3]),
+        sigma_max=_trained_sigma_max(config),
+        description=f"Prior for {problem}, trained on {len(training)} images.",
+        data=str(data),
+        license=license,
+    )
+    torch.manual_seed(config.seed)
+    prior = card.build().to(device)
+    divisor = prior.network.divisor
+    assert isinstance(prior, EDM) and isinstance(divisor, int)  # noqa: S101 - the card says so
+    _check_size(divisor, card.image_shape)
+    checkpoint = checkpoint_path(out)
+    trainer = Trainer(prior, training, config, checkpoint)
+    trainer.run(callback)
+    prior.requires_grad_(False)
+
+    curve = measure_error_curve(prior, held_out.to(device))
+    prior.__dict__["error_curve"] = curve
+    prior.__dict__["image_covariance"] = measure_image_covariance(training)
+    record = {
+        "steps": trainer.step,
+        "minutes": round(trainer.elapsed / 60, 1),
+        "training_images": len(training),
+        "held_out_images": len(held_out),
+        "held_out_error": {f"{sigma:g}": f"{curve(sigma):.2e}" for sigma in (0.01, 0.1, 1.0)},
+        "configuration": {k: v for k, v in asdict(config).items() if v != float("inf")},
+    }
+    card = PriorCard.from_mapping({**asdict(card), "training": record})
+    save_prior(prior, out, card)
+    with atomic_path(out.with_suffix(".md")) as page:
+        page.write_text(card.to_markdown(), encoding="utf-8")
+    checkpoint.unlink(missing_ok=True)
+    return card
+
+
+def checkpoint_path(out: Path) -> Path:
+    """Where a run that writes `out` keeps its state."""
+    return out.with_suffix(".checkpoint.pt")
+
+
+def split(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Images for training, and every `HELD_OUT`-th for measuring, at most `MAX_HELD_OUT`."""
+    if len(images) < 2 * HELD_OUT:
+        raise ValueError(f"expected at least {2 * HELD_OUT} images to train on, got {len(images)}")
+    chosen = torch.arange(len(images)) % HELD_OUT == HELD_OUT - 1
+    return images[~chosen], images[chosen][:MAX_HELD_OUT]
+
+
+def _trained_sigma_max(config: TrainingConfig) -> float:
+    """Noise level two standard deviations above the mean of those that training draws."""
+    log_sigma = torch.tensor(config.log_sigma_mean + 2 * config.log_sigma_std)
+    return round(float(log_sigma.exp()), 3)
+
+
+def _check_size(divisor: int, image_shape: tuple[int, int, int]) -> None:
+    height, width = image_shape[1:]
+    # Training crops half the images' sides.
+    if height != width or height % (2 * divisor):
+        raise ValueError(
+            f"expected square images with sides that are a multiple of {2 * divisor} pixels, got "
+            f"{height}×{width}: give --image-size to scale them"
+        )

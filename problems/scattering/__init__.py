@@ -1,0 +1,1 @@
+"""Linear inverse scattering: permittivity contrast from scattered fields (first Born)."""

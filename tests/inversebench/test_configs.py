@@ -1,0 +1,50 @@
+"""What `pip install` adds to InverseBench's configuration, and that the class takes it."""
+
+import inspect
+
+import pytest
+from hydra import compose, initialize
+from hydra.utils import get_class, instantiate
+from omegaconf import OmegaConf
+
+from lmaps_science.inversebench.network import pretrain_config
+from lmaps_science.prior.card import read_header
+from lmaps_science.prior.registry import find_prior, list_priors
+
+ALGORITHMS = ("lmaps", "lmaps_paper", "lmaps_sample")
+
+
+def composed(*overrides: str) -> dict:
+    with initialize(version_base="1.3", config_path=None):
+        return OmegaConf.to_container(compose(overrides=["+seed=3", *overrides]), resolve=True)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_option_of_the_algorithm_is_in_its_file(name):
+    method = composed(f"+algorithm={name}")["algorithm"]["method"]
+    algorithm = get_class(method.pop("_target_"))
+    assert method.pop("_convert_") == "all"
+    assert method["seed"] == 3
+    assert {"net", "forward_op", *method} == set(inspect.signature(algorithm).parameters)
+
+
+def test_results_of_the_algorithms_go_to_folders_of_their_own():
+    names = {composed(f"+algorithm={name}")["algorithm"]["name"] for name in ALGORITHMS}
+    assert len(names) == len(ALGORITHMS)
+
+
+def test_installed_priors_have_a_pretrain_that_builds_them():
+    names = [record.name for record in list_priors()]
+    assert "cells-128" in names
+    for name in names:
+        card, _ = read_header(find_prior(name)[1])
+        pretrain = composed(f"+pretrain=lmaps-{name}")["pretrain"]
+        assert pretrain == OmegaConf.to_container(OmegaConf.create(pretrain_config(card)))
+        network = instantiate(pretrain["model"])
+        assert (network.img_channels, network.img_resolution) == card.image_shape[:2]
+
+
+def test_the_problem_does_not_compute_the_hosts_svd():
+    problem = composed("+problem=lmaps-inv-scatter")["problem"]
+    assert problem["model"]["svd"] is False
+    assert {"name", "prior", "model", "data", "evaluator", "exp_dir"} == set(problem)
