@@ -6,6 +6,7 @@ image at every level; here the same formulas are evaluated in the eigenbasis of 
 """
 
 import importlib
+import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -75,7 +76,7 @@ def host_method(
     module: str,
     name: str,
     prior: torch.nn.Module,
-    s: Any,
+    s: Any,  # noqa: ANN401
     **settings: Any,  # noqa: ANN401
 ) -> Method:
     """InverseBench's algorithm `name` of ``algo.module`` as a `Method`."""
@@ -124,7 +125,7 @@ def pigdm(prior: torch.nn.Module, s: Any, num_steps: int = 100, eta: float = 0.2
         generator = torch.Generator().manual_seed(0)
         b = spectrum.analysis(operator.adjoint(y - operator.offset()))
         x = sigmas[0] * torch.randn(len(y), *operator.image_shape, generator=generator)
-        for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
+        for sigma, following in itertools.pairwise(sigmas):
             with torch.enable_grad():
                 x = x.detach().requires_grad_(True)
                 m = prior(x, float(sigma))

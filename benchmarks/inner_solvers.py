@@ -1,8 +1,8 @@
 """Exact local MAP against K gradient steps: same weight, covariance and levels, one run."""
 
-from common import in_chunks, load_prior, objects, parser, prior_facts, psnr, report, study
+from common import objects, parser, prior_facts, psnr, report, study
 
-from lmaps_science import LMAPS
+from lmaps_science import LMAPS, load_prior
 
 LEVELS = 20
 SETTINGS = (
@@ -16,7 +16,7 @@ SETTINGS = (
 def main() -> None:
     """One table: solver x time and PSNR."""
     p = parser(__doc__)
-    p.set_defaults(cases=4, receivers=[360])
+    p.set_defaults(cases=8, receivers=[360])
     options = p.parse_args()
     prior = load_prior(options.prior)
     truth = objects(options.data, "test", options.cases, options.pixels)
@@ -26,19 +26,12 @@ def main() -> None:
         s.operator.spectrum()
         exact = None
         for label, settings in SETTINGS:
-            histories = []
-
-            def run(y, settings=settings, label=label, histories=histories):  # noqa: ANN001, ANN202
-                solver = "spectral" if label == "spectral" else "gradient"
-                result = LMAPS(prior, s.operator, LEVELS, solver=solver, **settings)(y)
-                histories.append(result.history)
-                return result.samples[:, 0]
-
-            run(s.y[:1])  # warm-up
-            histories.clear()
-            x = in_chunks(run, s.y)
-            total = sum(sum(h["seconds"]) for h in histories) / options.cases
-            network = sum(sum(h["denoiser_seconds"]) for h in histories) / options.cases
+            solver = "spectral" if label == "spectral" else "gradient"
+            lmaps = LMAPS(prior, s.operator, LEVELS, solver=solver, **settings)
+            result = lmaps(s.y)
+            x = result.samples[:, 0]
+            total = sum(result.history["seconds"]) / options.cases
+            network = sum(result.history["denoiser_seconds"]) / options.cases
             exact = x if exact is None else exact
             rows.append(
                 [

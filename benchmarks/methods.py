@@ -7,13 +7,14 @@ a folder of InverseBench.
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
-from common import in_chunks, load_prior, objects, parser, prior_facts, psnr, report, study, timed
+from common import in_chunks, objects, parser, prior_facts, psnr, report, study, timed
 from competitors import Method, diffpir, host_method, pigdm
 
-from lmaps_science import LMAPS
+from lmaps_science import LMAPS, load_prior
 from lmaps_science.baselines import tikhonov, total_variation
 from lmaps_science.problems.scattering.metrics import ssim
 
@@ -92,7 +93,7 @@ def families(options, prior) -> dict[str, tuple[Callable[..., Method], dict[str,
         ),
         "TV": (
             lambda s, strength: lambda y: total_variation(s.operator, y, strength),
-            {"strength": [10.0**-k for k in range(7, 14)]},
+            {"strength": [10.0**-k for k in range(2, 8)]},
         ),
     }
     if options.checkout:
@@ -137,7 +138,7 @@ def main() -> None:
         s.operator.spectrum()
         for name, (family, grid) in families(options, prior).items():
             constants = tune(family, grid, tuning)
-            x, seconds = timed(lambda f=family, c=constants: in_chunks(f(s, **c), s.y))
+            x, seconds = timed(partial(in_chunks, family(s, **constants), s.y))
             quality = psnr(x, truth)
             rows.append(
                 [

@@ -1,9 +1,9 @@
 """One sample, the mean of eight and the coverage of nominal 90 % intervals, held-out cells."""
 
 import torch
-from common import in_chunks, load_prior, objects, parser, prior_facts, psnr, report, study
+from common import in_chunks, objects, parser, prior_facts, psnr, report, study
 
-from lmaps_science import LMAPS
+from lmaps_science import LMAPS, load_prior
 
 SAMPLES = 8
 T_90 = 1.8946  # two-sided 90 % quantile of Student's t with 7 degrees of freedom

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lmaps_science.prior.checkpoint import load_prior
     from lmaps_science.proxy import ProxyGradient
-    from lmaps_science.reconstruct import reconstruct
+    from lmaps_science.reconstruction import reconstruct
     from lmaps_science.solver import LMAPS, Reconstruction
 
 __all__ = ["LMAPS", "ProxyGradient", "Reconstruction", "load_prior", "reconstruct"]
@@ -20,7 +20,7 @@ _MODULES = {
     "ProxyGradient": "lmaps_science.proxy",
     "Reconstruction": "lmaps_science.solver",
     "load_prior": "lmaps_science.prior.checkpoint",
-    "reconstruct": "lmaps_science.reconstruct",
+    "reconstruct": "lmaps_science.reconstruction",
 }
 
 

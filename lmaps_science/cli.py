@@ -32,6 +32,7 @@ ProblemName = Annotated[str, typer.Argument(metavar="PROBLEM", help="scattering"
 def main() -> None:
     """Run the command line; Ctrl-C ends it with code 130."""
     try:
+        console.take_over()
         app()
     except KeyboardInterrupt:
         sys.exit(console.INTERRUPTED)
@@ -130,7 +131,7 @@ def reconstruct(
     Writes reconstruction.h5, figure.png, report.html and summary.json, all or nothing.
     """
     from lmaps_science import cache as spectra
-    from lmaps_science.reconstruct import reconstruct as run
+    from lmaps_science.reconstruction import reconstruct as run
 
     spectra.enabled = cache
     with console.reconstruction_progress(file.name) as show:

@@ -66,9 +66,9 @@ def export(
     target: Annotated[Path, typer.Argument(help=".pt to write.", show_default=False)],
 ) -> None:
     """Export a prior to what InverseBench loads, with a pretrain YAML beside it."""
-    from lmaps_science.prior import checkpoint
+    from lmaps_science.inversebench import network
 
-    for path in checkpoint.export(name, target):
+    for path in network.export(name, target):
         typer.echo(path)
 
 

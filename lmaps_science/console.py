@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import typer
 
 if TYPE_CHECKING:
-    from lmaps_science.reconstruct import Progress as Level
+    from lmaps_science.reconstruction import Progress as Level
 
 P = ParamSpec("P")
 
@@ -26,8 +26,6 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        warnings.showwarning = _show_warning
-        signal.signal(signal.SIGTERM, _terminate)
         try:
             command(*args, **kwargs)
         except KeyboardInterrupt:
@@ -46,6 +44,12 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             )
 
     return run
+
+
+def take_over() -> None:
+    """For the length of the process: warnings in one line, SIGTERM ends it tidily."""
+    warnings.showwarning = _show_warning
+    signal.signal(signal.SIGTERM, _terminate)
 
 
 def examples(*lines: str) -> str:
@@ -69,25 +73,26 @@ def reconstruction_progress(title: str) -> "Iterator[Callable[..., None]]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[detail]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task(f"{title}: preparing", total=None, detail="")
 
         def show(level: "Level", title: str = title) -> None:
-            bar.update(
-                task,
-                description=f"{title}: {level.stage}",
-                total=level.num_steps,
-                completed=level.step + 1,
-                detail=f"σ {level.sigma:.3g}  χ² per datum {level.data_fit:.3g}",
-            )
+            description = f"{title}: {level.stage}"
+            if description != bar.tasks[0].description:
+                bar.reset(task, description=description, total=level.num_steps)
+            # Posterior samples carry noise of their own, so their misfit is not one to watch.
+            fit = f"  χ² per datum {level.data_fit:.3g}" if level.stage == "image" else ""
+            bar.update(task, completed=level.step + 1, detail=f"σ {level.sigma:<6.3g}{fit}")
 
         yield show
 
@@ -98,13 +103,15 @@ def training_progress() -> Iterator[Callable[[int, float, float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
     with Progress(
         TextColumn("training"),
         BarColumn(),
         TextColumn("{task.fields[detail]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task("training", total=1.0, detail="")
         average = None
@@ -112,7 +119,10 @@ def training_progress() -> Iterator[Callable[[int, float, float], None]]:
         def show(step: int, loss: float, progress: float) -> None:
             nonlocal average
             average = loss if average is None else 0.98 * average + 0.02 * loss
-            bar.update(task, completed=progress, detail=f"step {step}  loss {average:.4g}")
+            detail = f"step {step}  loss {average:.4g}"
+            if progress >= 1:
+                detail += "  measuring its error and the images' covariance"
+            bar.update(task, completed=progress, detail=detail)
 
         yield show
 

@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lmaps_science.operator import Operator
+
 NAMES = ("isotropic", "saturating", "calibrated", "gaussian")
 
 
@@ -107,7 +109,7 @@ def _shrink(variance: float, sigma: float) -> float:
     return variance * sigma**2 / (variance + sigma**2)
 
 
-def covariance_by_name(name: str, prior: Any, device: torch.device) -> CovarianceOfLevel:  # noqa: ANN401
+def covariance_by_name(name: str, prior: Any, operator: Operator) -> CovarianceOfLevel:  # noqa: ANN401
     """The covariance called `name`, from the statistics that `prior` carries.
 
     Parameters
@@ -116,13 +118,14 @@ def covariance_by_name(name: str, prior: Any, device: torch.device) -> Covarianc
         One of `NAMES`.
     prior : object
         The denoiser; ``prior.error_curve`` and ``prior.image_covariance`` where it has them.
-    device : torch.device
-        Where a basis is put.
+    operator : Operator
+        Whose images and device it is for.
 
     Raises
     ------
     ValueError
-        If the name is unknown or the prior lacks the statistics it needs.
+        If the name is unknown, the prior lacks the statistics it needs, or they are of images
+        of another size.
     """
     curve = getattr(prior, "error_curve", None)
     images = getattr(prior, "image_covariance", None)
@@ -133,8 +136,14 @@ def covariance_by_name(name: str, prior: Any, device: torch.device) -> Covarianc
     if name == "saturating" and images is not None:
         return saturating(images.mean_variance)
     if name == "gaussian" and images is not None:
-        basis = torch.linalg.qr(images.basis.T.to(device, torch.float32)).Q
-        return gaussian(basis, images.eigenvalues.to(device, torch.float32), images.rest)
+        if tuple(images.shape) != operator.image_shape:
+            raise ValueError(
+                f"covariance 'gaussian': the prior's images are {tuple(images.shape)}, the "
+                f"operator's {operator.image_shape}; use another covariance or another prior"
+            )
+        on_device = {"device": operator.device, "dtype": torch.float32}
+        basis = torch.linalg.qr(images.basis.T.to(**on_device)).Q
+        return gaussian(basis, images.eigenvalues.to(**on_device), images.rest)
     if name not in NAMES:
         raise ValueError(f"covariance: expected one of {', '.join(NAMES)}, got {name!r}")
     missing = "error_curve" if name == "calibrated" else "image_covariance"

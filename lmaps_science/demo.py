@@ -12,7 +12,7 @@ from torch import Tensor
 from lmaps_science.files import atomic_path
 from lmaps_science.problems.scattering.data import simulate, write_measurement
 from lmaps_science.problems.scattering.operator import InverseScattering
-from lmaps_science.reconstruct import Progress, Result, reconstruct
+from lmaps_science.reconstruction import Progress, Result, reconstruct
 
 NUM_TRANSMITTERS, NUM_RECEIVERS = 20, 60
 
@@ -51,8 +51,12 @@ def run_demo(
         One for each object.
     """
     out = Path(out)
-    operator = InverseScattering(num_transmitters=NUM_TRANSMITTERS, num_receivers=NUM_RECEIVERS)
     images = nuclei()
+    operator = InverseScattering(
+        num_pixels=images.shape[-1],
+        num_transmitters=NUM_TRANSMITTERS,
+        num_receivers=NUM_RECEIVERS,
+    )
     cases = []
     for index, (x, y) in enumerate(zip(images, simulate(images, operator), strict=True)):
         file = out / f"nuclei-{index + 1}.h5"
@@ -62,14 +66,16 @@ def run_demo(
             if callback is not None:
                 callback(index, progress)
 
+        folder = file.with_suffix("")
+        chosen = "" if prior is None else f" --prior {prior}"
         result = reconstruct(
             "scattering",
             file,
-            file.with_suffix(""),
+            folder,
             prior=prior,
             device=device,
             callback=report,
-            command=f"lmaps reconstruct scattering {file} --out {file.with_suffix('')}",
+            command=f"lmaps reconstruct scattering {file} --out {folder}{chosen}",
         )
         baseline = reconstruct("scattering", file, method="tikhonov", device=device)
         cases.append(DemoCase(file, baseline, result))

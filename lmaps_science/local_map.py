@@ -164,10 +164,8 @@ class Spectral(LocalMap):
         """V^T U, kept while the basis stays the same."""
         if self._basis is not basis or self._projected_basis is None:
             images = basis.T.reshape(-1, *self.operator.image_shape)
-            self._basis, self._projected_basis = (
-                basis,
-                self.spectrum.analysis(images).T.contiguous(),
-            )
+            self._basis = basis
+            self._projected_basis = self.spectrum.analysis(images).T.to(self.e)
         return self._projected_basis
 
 

@@ -5,9 +5,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
-from lmaps_science.reconstruct import Result
+from lmaps_science.reconstruction import Result
 
 
 def write_result(result: Result, folder: Path) -> None:
@@ -57,6 +58,10 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
                 path.replace(folder / path.name)
         else:
             temporary.rename(folder)
+    except OSError as error:
+        if error.strerror and not error.filename:
+            error.filename = str(folder)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -71,7 +76,9 @@ def _write_hdf5(result: Result, path: Path) -> None:
         "std": (result.std, "the spread: standard deviation of posterior_samples"),
         "posterior_samples": (result.posterior_samples, "samples of the posterior"),
     }
-    with h5py.File(path, "a") as file:
+    # In memory first: HDF5 cannot recover from a disk that is full, and takes Python down.
+    content = BytesIO(path.read_bytes())
+    with h5py.File(content, "a") as file:
         for name, (array, description) in datasets.items():
             if array is not None:
                 file.create_dataset(name, data=array).attrs["description"] = description
@@ -79,3 +86,4 @@ def _write_hdf5(result: Result, path: Path) -> None:
             file.create_dataset(f"history/{name}", data=values)
         file.attrs["quantity"] = result.problem.quantity
         file.attrs["summary"] = json.dumps(result.summary, ensure_ascii=False)
+    path.write_bytes(content.getvalue())

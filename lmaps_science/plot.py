@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
     from lmaps_science.problem import Extent
-    from lmaps_science.reconstruct import Result
+    from lmaps_science.reconstruction import Result
 
 Panel = tuple[str, NDArray, str]
 """Title, image and colour map, `IMAGE_MAP` or `ERROR_MAP`."""
@@ -47,8 +48,12 @@ def save_figure(result: "Result", path: Path) -> None:
         top, bottom = halves
         grid = top.subplots(1, len(panels), squeeze=False)
         _draw_rows(grid, [panels], extent, limit, result.problem.quantity)
-        misfit, histogram = bottom.subplots(1, 2)
-        _draw_misfit(misfit, result)
+        # A method without noise levels has nothing to show over them.
+        *misfit, histogram = bottom.subplots(1, 2 if result.history["sigma"] else 1, squeeze=False)[
+            0
+        ]
+        for ax in misfit:
+            _draw_misfit(ax, result)
         _draw_residuals(histogram, result.residuals)
         figure.savefig(path)
 
@@ -125,43 +130,36 @@ def _draw_rows(
     limit: float,
     quantity: str,
 ) -> None:
-    """Draw panels on a grid of axes; those of one colour map share its scale and its bar."""
+    """Draw panels on a grid of axes; those of one colour map share its scale."""
     errors = [panel for panels in rows for _, panel, cmap in panels if cmap == ERROR_MAP]
     # The brightest few pixels would hide all the others.
     error_limit = max((float(np.quantile(error, 0.998)) for error in errors), default=1.0)
-    drawn: dict[str, tuple[Any, list[Axes]]] = {}
     for (i, j), ax in np.ndenumerate(grid):
         title, panel, cmap = rows[i][j]
         highest = limit if cmap == IMAGE_MAP else error_limit
         image = ax.imshow(panel, cmap=cmap, vmin=0, vmax=highest, extent=extent, origin="lower")
-        drawn.setdefault(cmap, (image, []))[1].append(ax)
         ax.set_title(title)
         ax.locator_params(nbins=5)
-        last = i == len(grid) - 1
-        ax.tick_params(labelbottom=last, labelleft=j == 0)
-        ax.set_xlabel("x (cm)" if last else "")
+        bottom = i == len(grid) - 1
+        ax.tick_params(labelbottom=bottom, labelleft=j == 0)
+        ax.set_xlabel("x (cm)" if bottom else "")
         ax.set_ylabel("y (cm)" if j == 0 else "")
-    for cmap, (image, members) in drawn.items():
-        bar = grid[0, 0].figure.colorbar(
-            image,
-            ax=members,
-            extend="max" if cmap == ERROR_MAP else "neither",
-            aspect=20 * len(grid),
-            fraction=0.08,
-            pad=0.02,
-        )
-        bar.set_label(quantity)
-        bar.outline.set_linewidth(0.6)
+        if j + 1 == len(rows[i]) or rows[i][j + 1][2] != cmap:
+            _draw_bar(ax, image, quantity, extend="max" if cmap == ERROR_MAP else "neither")
+
+
+def _draw_bar(ax: "Axes", image: "AxesImage", quantity: str, extend: str) -> None:
+    """Draw a colour bar as high as the image beside it."""
+    bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.04, 0, 0.05, 1)), extend=extend)
+    bar.set_label(quantity)
+    bar.outline.set_linewidth(0.6)
 
 
 def _draw_misfit(ax: "Axes", result: "Result") -> None:
     sigma, fit = result.history["sigma"], result.history["data_fit"]
     ax.axhline(1, color=GREY, linewidth=1, linestyle="--", label="noise")
-    if sigma:
-        ax.plot(sigma, fit, "o-", color=BLUE, markersize=3.5, linewidth=1.2, label="local MAP")
-        ax.invert_xaxis()
-        ax.set_xscale("log")
-        ax.set_yscale("log")
+    ax.loglog(sigma, fit, "o-", color=BLUE, markersize=3.5, linewidth=1.2, label="local MAP")
+    ax.invert_xaxis()
     final = result.summary["data_fit"]
     ax.set_title(f"Fit to the data: χ² per datum {final:.3g}")
     ax.set_xlabel("noise level σ of the image")
@@ -186,4 +184,5 @@ def _draw_residuals(ax: "Axes", residuals: NDArray[np.float64]) -> None:
     ax.set_title("Residuals of the data")
     ax.set_xlabel("residual in units of the noise")
     ax.set_ylabel("density")
-    ax.legend()
+    ax.set_ylim(0, 1.25 * ax.get_ylim()[1])
+    ax.legend(ncols=2, loc="upper center")

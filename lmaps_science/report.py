@@ -2,10 +2,11 @@
 
 import base64
 from html import escape
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lmaps_science.reconstruct import Result
+    from lmaps_science.reconstruction import Result
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -61,7 +62,7 @@ def render_report(result: "Result", figure: bytes) -> str:
         "Provenance": _provenance_rows(summary),
     }
     return _PAGE.format(
-        title=escape(f"{result.problem.title}: {summary['input'].rsplit('/', 1)[-1]}"),
+        title=escape(f"{result.problem.title}: {PurePath(summary['input']).name}"),
         lead=escape(_lead(summary, result.problem.quantity)),
         notes="".join(f'<p class="note">{escape(note)}</p>' for note in summary["notes"]),
         figure=base64.b64encode(figure).decode("ascii"),

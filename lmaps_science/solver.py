@@ -148,7 +148,7 @@ class LMAPS:
         defaults = SETTINGS.get(operator.problem, SETTINGS["generic"])
         self.sigmas = karras_levels(
             defaults.num_steps if num_steps is None else num_steps,
-            defaults.sigma_max if sigma_max is None else sigma_max,
+            min(defaults.sigma_max, _trained_up_to(prior)) if sigma_max is None else sigma_max,
             defaults.sigma_min if sigma_min is None else sigma_min,
         )
         self.prior, self.operator = prior, operator
@@ -166,7 +166,7 @@ class LMAPS:
             self.covariance = (
                 covariance
                 if callable(covariance)
-                else covariance_by_name(covariance, prior, operator.device)
+                else covariance_by_name(covariance, prior, operator)
             )
         else:
             self.weight, self.covariance = self._published(k1, k2, covariance)
@@ -306,6 +306,12 @@ _HISTORY: dict[str, Callable[[Level], float]] = {
     "seconds": lambda level: level.seconds,
     "denoiser_seconds": lambda level: level.denoiser_seconds,
 }
+
+
+def _trained_up_to(prior: Prior) -> float:
+    """Largest noise level that the prior's card vouches for."""
+    sigma_max = getattr(prior, "sigma_max", None)
+    return math.inf if sigma_max is None else sigma_max
 
 
 def _generator(seed: int, sample: int) -> torch.Generator:

@@ -22,6 +22,7 @@ NETWORK: Mapping[str, Any] = {
     "channels": [48, 96, 128, 128],
     "num_blocks": 2,
 }
+SIGMA_DATA = 0.5
 HELD_OUT = 20
 """Every how manyth image is held out to measure the error curve."""
 MAX_HELD_OUT = 200
@@ -84,11 +85,7 @@ def train_prior(
     card = PriorCard(
         name=out.stem,
         network={"image_channels": training.shape[1], **network},
-        preconditioning={
-            "type": "EDM",
-            "bfloat16": True,
-            "sigma_data": round(float(training.std()), 3),
-        },
+        preconditioning={"type": "EDM", "bfloat16": True, "sigma_data": SIGMA_DATA},
         image_shape=(training.shape[1], training.shape[2], training.shape[3]),
         sigma_max=_trained_sigma_max(config),
         description=f"Prior for {problem}, trained on {len(training)} images.",
@@ -105,16 +102,17 @@ def train_prior(
     trainer.run(callback)
     prior.requires_grad_(False)
 
-    curve = measure_error_curve(prior, held_out.to(device))
-    prior.__dict__["error_curve"] = curve
-    prior.__dict__["image_covariance"] = measure_image_covariance(training)
+    curve = prior.error_curve = measure_error_curve(prior, held_out.to(device))
+    prior.image_covariance = measure_image_covariance(training)
+    errors = (f"{curve(sigma):.2e} at σ = {sigma:g}" for sigma in (0.01, 0.1, 1.0))
+    settings = (f"{name} {value:g}" for name, value in asdict(config).items())
     record = {
         "steps": trainer.step,
         "minutes": round(trainer.elapsed / 60, 1),
         "training_images": len(training),
         "held_out_images": len(held_out),
-        "held_out_error": {f"{sigma:g}": f"{curve(sigma):.2e}" for sigma in (0.01, 0.1, 1.0)},
-        "configuration": {k: v for k, v in asdict(config).items() if v != float("inf")},
+        "held_out_mean_squared_error": ", ".join(errors),
+        "configuration": ", ".join(settings),
     }
     card = PriorCard.from_mapping({**asdict(card), "training": record})
     save_prior(prior, out, card)

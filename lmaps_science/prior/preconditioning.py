@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from lmaps_science.batching import padded
+
 if TYPE_CHECKING:
     from lmaps_science.prior.statistics import ErrorCurve, ImageCovariance
 
@@ -66,12 +68,16 @@ class Preconditioned(nn.Module):
         Tensor
             E[x0 | x], (batch, channels, y, x), float32.
         """
+        batch = len(x)
+        sigma = sigma_vector(sigma, x)
+        if x.device.type == "cpu":
+            x, sigma = (padded(a, torch.get_num_threads()) for a in (x, sigma))
         x = x.to(torch.float32)
-        c_skip, c_out, c_in, c_noise = self.coefficients(sigma_vector(sigma, x))
+        c_skip, c_out, c_in, c_noise = self.coefficients(sigma.to(torch.float32))
         skip, out, scale = (c[:, None, None, None] for c in (c_skip, c_out, c_in))
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.use_bfloat16):
             residual = self.network(scale * x, c_noise)
-        return skip * x + out * residual.to(torch.float32)
+        return (skip * x + out * residual.to(torch.float32))[:batch]
 
 
 class EDM(Preconditioned):

@@ -17,6 +17,7 @@ and the attributes ``wavenumber`` (rad/m), ``pixel_size`` (metre), ``grid_shape`
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -134,10 +135,14 @@ def write_measurement(
         "convention": operator.convention,
         "contrast_scale": 2 * operator.unnorm_scale,
     }
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    # In memory first: HDF5 cannot recover from a disk that is full, and takes Python down.
+    content = BytesIO()
+    with h5py.File(content, "w") as file:
         for name, array in datasets.items():
             file.create_dataset(name, data=array)
         file.attrs.update(attributes)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getvalue())
 
 
 def simulate(images: ArrayLike | Tensor, operator: InverseScattering, seed: int = 0) -> Tensor:

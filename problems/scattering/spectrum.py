@@ -9,10 +9,12 @@ from scipy.linalg.lapack import dpstrf
 from torch import Tensor
 
 from lmaps_science import cache
+from lmaps_science.batching import padded
 
 _VERSION = 1
 _SMALLEST = 1e-7
 _UNSEEN = 1e-10
+_BATCH = 8
 
 
 class ScatteringSpectrum:
@@ -40,11 +42,13 @@ class ScatteringSpectrum:
     def analysis(self, x: Tensor) -> Tensor:
         """Coefficients V^T x, (batch, rank), of images (batch, 1, y, x)."""
         image = x[:, 0].to(self.core.dtype)
-        return (self.rows.T @ image @ self.columns).flatten(1) @ self.core
+        seen = (self.rows.T @ image @ self.columns).flatten(1)
+        return (padded(seen, _BATCH) @ self.core)[: len(x)]
 
     def synthesis(self, coefficients: Tensor) -> Tensor:
         """Images V c, (batch, 1, y, x), of coefficients (batch, rank)."""
-        image = coefficients.to(self.core.dtype) @ self.core.T
+        seen = padded(coefficients.to(self.core.dtype), _BATCH)
+        image = (seen @ self.core.T)[: len(coefficients)]
         image = image.unflatten(1, (self.rows.shape[1], self.columns.shape[1]))
         return (self.rows @ image @ self.columns.T)[:, None]
 

@@ -1,0 +1,336 @@
+"""The command line as people meet it: help, results, one-line errors, Ctrl-C."""
+
+import contextlib
+import json
+import os
+import pickle
+import pty
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d
+from typer.testing import CliRunner, Result
+
+from lmaps_science import demo
+from lmaps_science.cli import app
+from lmaps_science.prior.checkpoint import load_prior
+from tests.conftest import GOLDEN
+from tests.small import NETWORK, small_measurement, small_prior
+
+COMMANDS = [
+    ["demo"],
+    ["reconstruct"],
+    ["train"],
+    ["doctor"],
+    *(["priors", name] for name in ("list", "show", "convert", "export")),
+    *(["data", name] for name in ("list", "get")),
+]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_measurement(tmp_path_factory.mktemp("data") / "measurement.h5")
+
+
+@pytest.fixture(scope="module")
+def prior(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_prior(tmp_path_factory.mktemp("prior") / "gaussian.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LMAPS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def lmaps(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def one_line_error(result: Result, code: int = 1) -> str:
+    assert result.exit_code == code, result.output
+    lines = [line for line in result.output.splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_shows_examples(command: list[str]) -> None:
+    result = lmaps(*command, "--help")
+    assert result.exit_code == 0
+    assert f"\n    lmaps {' '.join(command)}" in result.output.partition("Examples:")[2]
+
+
+def test_help_is_fast() -> None:
+    code = (
+        "import sys, lmaps_science.cli\n"
+        "heavy = {'torch', 'matplotlib', 'scipy', 'hydra', 'h5py'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)  # noqa: S603
+    assert process.returncode == 0, process.stderr
+
+
+def test_version_and_unknown_option() -> None:
+    assert lmaps("--version").output.startswith("lmaps-science ")
+    result = lmaps("reconstruct", "scattering", "x.h5", "--out", "y", "--sample", "3")
+    assert result.exit_code == 2
+    assert "No such option: --sample" in result.output
+
+
+def test_reconstruct(file: Path, prior: Path, tmp_path: Path) -> None:
+    out = tmp_path / "result"
+    arguments = ("reconstruct", "scattering", file, "--out", out, "--prior", prior)
+    result = lmaps(*arguments, "--samples", 2, "--steps", 3, "--seed", 7)
+    assert result.exit_code == 0, result.output
+    assert str(out / "report.html") in result.output
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["num_samples"], summary["num_steps"], summary["seed"]) == (2, 3, 7)
+    assert f"χ² per datum {summary['data_fit']:.3g}" in result.output
+    assert f"PSNR {summary['metrics']['psnr']:.1f} dB" in result.output
+
+
+def test_demo(prior: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = demo.nuclei()
+    assert images.shape == (3, 1, 128, 128)
+    assert (float(images.min()), float(images.max())) == (-1, 1)
+    # The same at a quarter of the size, for time.
+    monkeypatch.setattr(demo, "nuclei", lambda: avg_pool2d(images, 4))
+    monkeypatch.setattr(demo, "NUM_RECEIVERS", 24)
+    result = lmaps("demo", "--out", tmp_path / "demo", "--prior", prior)
+    assert result.exit_code == 0, result.output
+    names = ["comparison.png", *(f"nuclei-{k}{end}" for k in (1, 2, 3) for end in ("", ".h5"))]
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == names
+    for k in (1, 2, 3):
+        summary = json.loads((tmp_path / "demo" / f"nuclei-{k}" / "summary.json").read_text())
+        assert f"{summary['metrics']['psnr']:.1f} dB" in result.output
+        assert summary["command"].startswith("lmaps reconstruct scattering")
+
+
+def broken(file: Path, path: Path, change: str) -> Path:
+    """A copy of `file` with one thing wrong."""
+    path.write_bytes(file.read_bytes())
+    with h5py.File(path, "a") as h5:
+        field = h5["scattered_field"][()]
+        if change == "missing dataset":
+            del h5["scattered_field"]
+        elif change == "missing attribute":
+            del h5.attrs["wavenumber"]
+        elif change == "sensor inside":
+            h5["receiver_positions"][0] = 0.01
+        else:
+            del h5["scattered_field"]
+            field[0, 0] = np.nan if change == "NaN" else field[0, 0]
+            shapes = {"wrong shape": field[:, 1:], "real": field.real}
+            h5["scattered_field"] = shapes.get(change, field)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("missing dataset", "expected a dataset 'scattered_field'"),
+        ("missing attribute", "expected an attribute 'wavenumber'"),
+        ("sensor inside", "receiver_positions: expected all sensors outside the object"),
+        ("NaN", "expected finite numbers, got 1 NaN or infinite"),
+        ("wrong shape", "expected shape (transmitters, receivers) = (6, 24)"),
+        ("real", "expected complex"),
+    ],
+)
+def test_bad_measurement(change: str, said: str, file: Path, prior: Path, tmp_path: Path) -> None:
+    bad = broken(file, tmp_path / "bad.h5", change)
+    result = lmaps("reconstruct", "scattering", bad, "--out", tmp_path / "out", "--prior", prior)
+    line = one_line_error(result)
+    assert said in line
+    assert str(bad) in line
+    assert list(tmp_path.iterdir()) == [bad]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not HDF5"])
+def test_file_that_is_none(content: bytes | None, prior: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    if content is not None:
+        path.write_bytes(content)
+    result = lmaps("reconstruct", "scattering", path, "--out", tmp_path / "out", "--prior", prior)
+    assert str(path) in one_line_error(result)
+
+
+class Payload:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.path,)
+
+
+def test_pickled_prior_is_refused_before_it_runs(file: Path, tmp_path: Path) -> None:
+    harm = tmp_path / "harm"
+    for path, dump in ((tmp_path / "a.pt", torch.save), (tmp_path / "b.pt", _pickle)):
+        dump({"ema": {"weight": Payload(harm)}}, path)
+        result = lmaps(
+            "reconstruct", "scattering", file, "--out", tmp_path / "out", "--prior", path
+        )
+        assert str(path) in one_line_error(result)
+    assert not harm.exists()
+
+
+def _pickle(content: object, path: Path) -> None:
+    path.write_bytes(pickle.dumps(content))
+
+
+def test_debug_shows_where(tmp_path: Path) -> None:
+    result = lmaps("--debug", "reconstruct", "scattering", tmp_path / "x", "--out", tmp_path / "o")
+    assert isinstance(result.exception, FileNotFoundError)
+
+
+def command(file: Path, prior: Path, out: Path, steps: int) -> list[str]:
+    arguments = ["reconstruct", "scattering", file, "--out", out, "--prior", prior]
+    return [
+        sys.executable,
+        *("-m", "lmaps_science"),
+        *map(str, arguments),
+        *("--samples", "8", "--steps", str(steps)),
+    ]
+
+
+def read_all(terminal: int) -> bytes:
+    """What is left to read from a terminal until its other end is closed."""
+    content = b""
+    # Linux reports the end as an error.
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 4096):
+            content += part
+    os.close(terminal)
+    return content
+
+
+def test_interrupt_leaves_nothing_and_exits_130(file: Path, prior: Path, tmp_path: Path) -> None:
+    terminal, child = pty.openpty()
+    process = subprocess.Popen(  # noqa: S603
+        command(file, prior, tmp_path / "out", 100_000),
+        stdout=subprocess.DEVNULL,
+        stderr=child,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(child)
+    shown, deadline = b"", time.monotonic() + 60
+    while "χ²".encode() not in shown and time.monotonic() < deadline:
+        shown += os.read(terminal, 4096)
+    process.send_signal(signal.SIGINT)
+    shown += read_all(terminal)
+    assert process.wait(60) == 130
+    assert shown.decode().strip().count("error:") == 1
+    assert "interrupted" in shown.decode()
+    assert "Traceback" not in shown.decode()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk(file: Path, prior: Path, tmp_path: Path) -> None:
+    def quota() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+    process = subprocess.run(  # noqa: S603
+        command(file, prior, tmp_path / "out", 2),
+        preexec_fn=quota,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LMAPS_CACHE": "off"},
+    )
+    assert process.returncode == 1
+    assert process.stderr == f"error: File too large: {tmp_path / 'out'}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_writes_a_prior_that_reconstructs(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lmaps_science import training
+
+    monkeypatch.setattr(training.train_prior, "__kwdefaults__", {
+        **training.train_prior.__kwdefaults__, "network": NETWORK
+    })  # fmt: skip
+    images = np.random.default_rng(0).integers(0, 255, (45, 32, 32), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", images=images)
+    out = tmp_path / "mine.safetensors"
+    arguments = ("train", "scattering", tmp_path / "images.npz", "--out", out)
+    result = lmaps(*arguments, "--steps", 3, "--license", "CC0-1.0")
+    assert result.exit_code == 0, result.output
+    assert "CC0-1.0" in result.output
+    loaded = load_prior(out)
+    assert loaded.card.training["steps"] == 3
+    assert (loaded.card.training["training_images"], loaded.card.training["held_out_images"]) == (
+        43,
+        2,
+    )
+    assert loaded.error_curve is not None
+    assert loaded.image_covariance.shape == (1, 32, 32)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "images.npz",
+        "mine.md",
+        "mine.safetensors",
+    ]
+    again = lmaps("reconstruct", "scattering", file, "--out", tmp_path / "out", "--prior", out,
+                  "--samples", 2, "--steps", 2)  # fmt: skip
+    assert again.exit_code == 0, again.output
+
+
+@pytest.mark.parametrize(
+    ("shape", "out", "said"),
+    [
+        ((10, 32, 32), "p.safetensors", "at least 40 images"),
+        ((45, 30, 30), "p.safetensors", "multiple of 32 pixels, got 30×30"),
+        ((45, 32, 32), "p.pt", "ends in .safetensors"),
+    ],
+)
+def test_bad_training(shape: tuple[int, ...], out: str, said: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "images.npz", images=np.random.default_rng(0).random(shape))
+    result = lmaps("train", "scattering", tmp_path / "images.npz", "--out", tmp_path / out)
+    assert said in one_line_error(result)
+    assert [path.name for path in tmp_path.iterdir()] == ["images.npz"]
+
+
+def test_export_writes_what_inversebench_loads(prior: Path, tmp_path: Path) -> None:
+    result = lmaps("priors", "export", prior, tmp_path / "host.pt")
+    assert result.output.split() == [str(tmp_path / "host.pt"), str(tmp_path / "host.yaml")]
+    assert set(torch.load(tmp_path / "host.pt", weights_only=True)) == {"ema"}
+
+
+def test_convert_reads_inversebench_weights(tmp_path: Path) -> None:
+    target = tmp_path / "converted.safetensors"
+    result = lmaps("priors", "convert", GOLDEN / "network_dhariwal_edm.pt", target)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("# converted")
+    assert load_prior(target).name == "converted"
+
+
+def test_priors_of_no_such_name() -> None:
+    assert "'unheard-of'" in one_line_error(lmaps("priors", "show", "unheard-of"))
+
+
+def test_data_list_and_mirror(tmp_path: Path) -> None:
+    assert "m87-2017" in lmaps("data", "list").output
+    line = one_line_error(lmaps("data", "get", "cells"))
+    assert "give --mirror" in line
+    result = lmaps("data", "get", "cells", "--mirror", tmp_path, "--out", tmp_path / "out")
+    assert "lacks microscopy/dsb2018_fluo_tiles128.npz" in one_line_error(result)
+
+
+def test_doctor_reports_and_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lmaps_science import doctor
+
+    result = lmaps("doctor")
+    for name in ("lmaps-science", "bfloat16", "cache", "InverseBench plugin", "extra eht"):
+        assert name in result.output
+    assert result.exit_code == ("BAD" in result.output)
+    monkeypatch.setattr(doctor, "list_priors", lambda: [])
+    assert lmaps("doctor").exit_code == 1
