@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from common import Study
 from torch import Tensor
 
 from lmaps_science import LMAPS
@@ -72,33 +73,32 @@ class Quiet:
 
 
 def host_method(
-    checkout: Path,
-    module: str,
-    name: str,
+    checkout: Path | None,
+    algorithm: tuple[str, str],
     prior: torch.nn.Module,
-    s: Any,  # noqa: ANN401
+    s: Study,
     **settings: Any,  # noqa: ANN401
 ) -> Method:
-    """InverseBench's algorithm `name` of ``algo.module`` as a `Method`."""
-    sys.path.insert(0, str(checkout))
+    """InverseBench's algorithm, (module, class), as a `Method`."""
+    if str(checkout) not in sys.path:
+        sys.path.insert(0, str(checkout))
     sys.modules.setdefault("wandb", SimpleNamespace(run=None))  # type: ignore[arg-type]
-    algorithms = importlib.import_module(f"algo.{module}")
-    if hasattr(algorithms, "tqdm"):
-        quiet = SimpleNamespace(trange=lambda n: Quiet(range(n)), tqdm=Quiet)
-        algorithms.tqdm = quiet if hasattr(algorithms.tqdm, "trange") else Quiet  # type: ignore[attr-defined]
-    pixels = s.truth.shape[-1]
-    algorithm = getattr(algorithms, name)(
-        net=HostNetwork(prior, pixels), forward_op=HostOperator(s.operator), **settings
+    module = importlib.import_module(f"algo.{algorithm[0]}")
+    if hasattr(module, "tqdm"):
+        quiet = SimpleNamespace(trange=lambda n: Quiet(range(n)))
+        module.tqdm = quiet if hasattr(module.tqdm, "trange") else Quiet  # type: ignore[attr-defined]
+    solver = getattr(module, algorithm[1])(
+        net=HostNetwork(prior, s.truth.shape[-1]), forward_op=HostOperator(s.operator), **settings
     )
 
     def run(y: Tensor) -> Tensor:
         torch.manual_seed(0)
-        return algorithm.inference(Cases(y=y), num_samples=len(y), verbose=False).detach()
+        return solver.inference(Cases(y=y), num_samples=len(y), verbose=False).detach()
 
     return run
 
 
-def diffpir(prior: torch.nn.Module, s: Any, strength: float, sigma_n: float) -> Method:  # noqa: ANN401
+def diffpir(prior: torch.nn.Module, s: Study, strength: float, sigma_n: float) -> Method:
     """DiffPIR with xi = 1: the proximal step's rho = 2 lambda sigma_n^2 / sigma^2 on the image
     in [0, 1] is Sigma = sigma^2 sigma_y^2 / (sigma_n^2 lambda) I in our terms.
     """  # noqa: D205
@@ -116,8 +116,12 @@ def diffpir(prior: torch.nn.Module, s: Any, strength: float, sigma_n: float) -> 
     return run
 
 
-def pigdm(prior: torch.nn.Module, s: Any, num_steps: int = 100, eta: float = 0.2) -> Method:  # noqa: ANN401
-    """PiGDM: DDIM plus the network's vector-Jacobian product of the regularised inverse."""
+def pigdm(prior: torch.nn.Module, s: Study, num_steps: int = 100, eta: float = 0.2) -> Method:
+    """PiGDM: DDIM plus the network's vector-Jacobian product of the regularised inverse.
+
+    InverseBench takes the inverse and the product in [0, 1] units of an image in [-1, 1], which
+    makes its guidance a quarter of this.
+    """
     operator, spectrum = s.operator, s.operator.spectrum()
     sigmas = ve_discretization(num_steps).sigma
 
@@ -129,7 +133,7 @@ def pigdm(prior: torch.nn.Module, s: Any, num_steps: int = 100, eta: float = 0.2
             with torch.enable_grad():
                 x = x.detach().requires_grad_(True)
                 m = prior(x, float(sigma))
-                # J^T (J J^T + s I)^-1 (y - J m); in [0, 1] units x is halved and J doubled.
+                # J^T (J J^T + s I)^-1 (y - J m), s in InverseBench's units of [0, 1] images.
                 damping = operator.sigma_noise**2 * (sigma**2 + 1) / sigma**2
                 residual = b - spectrum.values * spectrum.analysis(m.detach())
                 vector = spectrum.synthesis(residual / (spectrum.values + damping / 4))

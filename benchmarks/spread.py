@@ -27,7 +27,6 @@ def main() -> None:
         for estimate, covariance in (
             ("mode", "isotropic"),
             ("mode", "calibrated"),
-            ("sample", "isotropic"),
             ("sample", "calibrated"),
         ):
             lmaps = LMAPS(prior, s.operator, estimate=estimate, covariance=covariance)

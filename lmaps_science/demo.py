@@ -12,7 +12,8 @@ from torch import Tensor
 from lmaps_science.files import atomic_path
 from lmaps_science.problems.scattering.data import simulate, write_measurement
 from lmaps_science.problems.scattering.operator import InverseScattering
-from lmaps_science.reconstruction import Progress, Result, reconstruct
+from lmaps_science.reconstruction import Progress, reconstruct
+from lmaps_science.result import Result
 
 NUM_TRANSMITTERS, NUM_RECEIVERS = 20, 60
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from lmaps_science.reconstruction import Result
+from lmaps_science.result import Result
 
 
 def write_result(result: Result, folder: Path) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
     from lmaps_science.problem import Extent
-    from lmaps_science.reconstruction import Result
+    from lmaps_science.result import Result
 
 Panel = tuple[str, NDArray, str]
 """Title, image and colour map, `IMAGE_MAP` or `ERROR_MAP`."""

@@ -3,19 +3,17 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lmaps_science.operator import Operator
 from lmaps_science.prior.checkpoint import load_prior
 from lmaps_science.prior.registry import file_sha256, list_priors
-from lmaps_science.problem import Measurement, Problem, find_problem, physical
+from lmaps_science.problem import Problem, find_problem, physical
+from lmaps_science.result import Result
 from lmaps_science.samplers import METHODS, WITHOUT_PRIOR, Batched, posterior_sampler
 from lmaps_science.settings import SETTINGS
 from lmaps_science.solver import Level
@@ -42,46 +40,6 @@ class Progress(NamedTuple):
     num_steps: int
     sigma: float
     data_fit: float
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A reconstruction in physical units.
-
-    Attributes
-    ----------
-    problem : Problem
-        What was measured.
-    measurement : Measurement
-        Operator, data and, where the file has it, the truth.
-    mean : ndarray
-        The image: mean of `samples`, (y, x).
-    samples : ndarray
-        One image per seed, (samples, y, x).
-    std : ndarray or None
-        The spread: standard deviation of `posterior_samples`, (y, x).
-    posterior_samples : ndarray or None
-        Samples of the posterior, (samples, y, x).
-    truth : ndarray or None
-        (y, x), where the file has it.
-    residuals : ndarray
-        Data minus prediction of the image in units of the noise, (data,).
-    history : dict of str to list
-        `sigma` and `data_fit` of each noise level.
-    summary : dict
-        Settings, provenance and figures of merit; what ``summary.json`` holds.
-    """
-
-    problem: Problem
-    measurement: Measurement
-    mean: NDArray[np.float32]
-    samples: NDArray[np.float32]
-    std: NDArray[np.float32] | None
-    posterior_samples: NDArray[np.float32] | None
-    truth: NDArray[np.float32] | None
-    residuals: NDArray[np.float64]
-    history: dict[str, list[float]]
-    summary: dict[str, Any]
 
 
 def reconstruct(

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lmaps_science.reconstruction import Result
+    from lmaps_science.result import Result
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">

@@ -26,5 +26,6 @@ class Settings:
 
 SETTINGS = {
     "generic": Settings(),
-    "scattering": Settings(sigma_max=2.0),
+    "mri": Settings(num_steps=25, sigma_max=1.0, mode_covariance="calibrated"),
+    "scattering": Settings(sigma_max=1.0),
 }

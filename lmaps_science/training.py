@@ -87,7 +87,7 @@ def train_prior(
         network={"image_channels": training.shape[1], **network},
         preconditioning={"type": "EDM", "bfloat16": True, "sigma_data": SIGMA_DATA},
         image_shape=(training.shape[1], training.shape[2], training.shape[3]),
-        sigma_max=_trained_sigma_max(config),
+        sigma_max=trained_sigma_max(config),
         description=f"Prior for {problem}, trained on {len(training)} images.",
         data=str(data),
         license=license,
@@ -135,7 +135,7 @@ def split(images: Tensor) -> tuple[Tensor, Tensor]:
     return images[~chosen], images[chosen][:MAX_HELD_OUT]
 
 
-def _trained_sigma_max(config: TrainingConfig) -> float:
+def trained_sigma_max(config: TrainingConfig) -> float:
     """Noise level two standard deviations above the mean of those that training draws."""
     log_sigma = torch.tensor(config.log_sigma_mean + 2 * config.log_sigma_std)
     return round(float(log_sigma.exp()), 3)

@@ -19,14 +19,12 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_import_is_fast_quiet_and_light():
+def test_import_is_quiet_and_light():
     result = run_python(
-        "import sys, time\n"
-        "start = time.perf_counter()\n"
+        "import sys\n"
         "import lmaps_science, lmaps_science.problems\n"
-        "seconds = time.perf_counter() - start\n"
         "heavy = {'torch', 'ehtim', 'matplotlib', 'scipy', 'hydra'} & set(sys.modules)\n"
-        "sys.exit(f'{seconds:.2f} s, imported {heavy}' if heavy or seconds > 1 else 0)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
     )
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 

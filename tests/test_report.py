@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from lmaps_science.plot import save_figure
-from lmaps_science.reconstruction import Result, reconstruct
+from lmaps_science.reconstruction import reconstruct
 from lmaps_science.report import render_report
+from lmaps_science.result import Result
 from tests.small import small_measurement, small_prior
 
 

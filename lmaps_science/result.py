@@ -1,0 +1,49 @@
+"""What a reconstruction is, before it is drawn, written or told."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmaps_science.problem import Measurement, Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A reconstruction in physical units.
+
+    Attributes
+    ----------
+    problem : Problem
+        What was measured.
+    measurement : Measurement
+        Operator, data and, where the file has it, the truth.
+    mean : ndarray
+        The image: mean of `samples`, (y, x).
+    samples : ndarray
+        One image per seed, (samples, y, x).
+    std : ndarray or None
+        The spread: standard deviation of `posterior_samples`, (y, x).
+    posterior_samples : ndarray or None
+        Samples of the posterior, (samples, y, x).
+    truth : ndarray or None
+        (y, x), where the file has it.
+    residuals : ndarray
+        Data minus prediction of the image in units of the noise, (data,).
+    history : dict of str to list
+        `sigma` and `data_fit` of each noise level.
+    summary : dict
+        Settings, provenance and figures of merit; what ``summary.json`` holds.
+    """
+
+    problem: Problem
+    measurement: Measurement
+    mean: NDArray[np.float32]
+    samples: NDArray[np.float32]
+    std: NDArray[np.float32] | None
+    posterior_samples: NDArray[np.float32] | None
+    truth: NDArray[np.float32] | None
+    residuals: NDArray[np.float64]
+    history: dict[str, list[float]]
+    summary: dict[str, Any]
