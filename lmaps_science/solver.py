@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lmaps_science.covariance import CovarianceOfLevel, ScaledIdentity, covariance_by_name
+from lmaps_science.gauss_newton import DataSpaceOperator, GaussNewton
 from lmaps_science.local_map import (
     ConjugateGradient,
     GradientSteps,
@@ -24,7 +25,7 @@ from lmaps_science.settings import SETTINGS
 
 Prior = Callable[[Tensor, float], Tensor]
 SolverFactory = Callable[[Operator, Tensor, float], LocalMap]
-SOLVERS = ("auto", "spectral", "cg", "gradient")
+SOLVERS = ("auto", "spectral", "cg", "gauss_newton", "gradient")
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ class LMAPS:
     sigma_max, sigma_min : float, optional
         First and last noise level.
     solver : str or callable
-        Inner solver of the local MAP: 'spectral', 'cg', 'gradient', 'auto' (the best that the
-        operator offers), or a factory ``(operator, y, weight) -> LocalMap``.
+        Inner solver of the local MAP: 'spectral', 'cg', 'gauss_newton', 'gradient', 'auto' (the
+        best that the operator offers), or a factory ``(operator, y, weight) -> LocalMap``.
     estimate : str
         'mode' for the local MAP, 'sample' for a sample of the local posterior.
     covariance : str or callable
@@ -273,6 +274,8 @@ class LMAPS:
         name = self.solver
         if name == "auto":
             name = "gradient"
+            if isinstance(self.operator, DataSpaceOperator):
+                name = "gauss_newton"
             if self.operator.quadratic:
                 name = "cg"
             if isinstance(self.operator, AffineOperator) and self.operator.spectrum() is not None:
@@ -281,6 +284,8 @@ class LMAPS:
             return GradientSteps(self.operator, y, self.weight, **self.gradient_options)
         if name == "cg":
             return ConjugateGradient(self.operator, y, self.weight)
+        if name == "gauss_newton":
+            return GaussNewton(self.operator, y, self.weight)
         if not isinstance(self.operator, AffineOperator):
             raise ValueError(f"solver='spectral' needs an affine operator, got {self.operator!r}")
         return Spectral(self.operator, y, self.weight)

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
+    "BlackHoleImaging": "lmaps_science.problems.blackhole.operator",
     "InverseScattering": "lmaps_science.problems.scattering.operator",
 }
 

@@ -1,0 +1,176 @@
+"""The local MAP of a nonlinear operator h(A x) with few data: Levenberg-Marquardt on A x."""
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from lmaps_science.covariance import Covariance, LowRank, ScaledIdentity
+from lmaps_science.local_map import LocalMap
+from lmaps_science.operator import Operator
+
+_FIRST_DAMPING = 1e-2
+_LEAST_DAMPING = 1e-4
+_TRIES = 8
+
+
+@runtime_checkable
+class DataSpaceOperator(Protocol):
+    """An operator whose loss is Σ r(v, y)² with v = A x + A_0 of a few hundred numbers.
+
+    Attributes
+    ----------
+    linear_part : Tensor
+        A, (linear data, pixels), float64.
+    """
+
+    @property
+    def linear_part(self) -> Tensor:
+        """A."""
+
+    def linear_data(self, x: Tensor) -> Tensor:
+        """v of images (batch, channels, y, x): (batch, linear data), float64."""
+
+    def residual_of(self, v: Tensor, y: Tensor) -> Tensor:
+        """r, (batch, residuals)."""
+
+    def residual_jacobian(self, v: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """r, and G = dr/dv, (batch, residuals, linear data)."""
+
+
+class GaussNewton(LocalMap):
+    """Levenberg-Marquardt in data space.
+
+    The minimiser has the form x = m + Sigma A^T omega, so that with K = A Sigma A^T, s = sqrt(2 w)
+    and v = A m + K omega the local MAP is
+
+        min over omega of  1/2 omega^T K omega + 1/2 |s r(v, y)|².
+
+    A step solves the linearised problem with the prior's precision raised by a factor 1 + δ
+    around the present point, in the dual, a system of the residuals' size. It is taken only if
+    the objective falls; δ is then divided by 4, or else multiplied by 6.
+
+    Parameters
+    ----------
+    operator, y, weight
+        As in `LocalMap`; the operator is a `DataSpaceOperator`.
+    max_iterations : int
+        Steps at most; six suffice within the outer loop.
+    tolerance : float
+        Relative fall of the objective below which an image is left as it is.
+    """
+
+    def __init__(
+        self,
+        operator: Operator,
+        y: Tensor,
+        weight: float,
+        max_iterations: int = 6,
+        tolerance: float = 1e-3,
+    ) -> None:
+        super().__init__(operator, y, weight)
+        if not isinstance(operator, DataSpaceOperator):
+            raise ValueError(
+                f"solver='gauss_newton' needs an operator with a linear part and a residual "
+                f"(DataSpaceOperator), got {type(operator).__name__}: use solver='gradient'"
+            )
+        self.space: DataSpaceOperator = operator
+        self.scale = (2 * weight) ** 0.5
+        self.max_iterations, self.tolerance = max_iterations, tolerance
+        self._gram = operator.linear_part @ operator.linear_part.T
+        self._basis: Tensor | None = None
+        self._seen_basis: Tensor | None = None
+
+    @torch.no_grad()
+    def solve(self, m: Tensor, covariance: Covariance, y: Tensor) -> tuple[Tensor, int]:
+        """The point reached for data `y`, and the steps of the slowest image."""
+        problem = _Problem(
+            self.space, y, self.scale, self.space.linear_data(m), self._k(covariance)
+        )
+        active = torch.arange(len(m), device=m.device)
+        iterations = 0
+        while len(active) and iterations < self.max_iterations:
+            fall = problem.step(active)
+            active = active[fall > self.tolerance]
+            iterations += 1
+        step = self._to_image(problem.omega, covariance)
+        return m + step.view_as(m).to(m.dtype), iterations
+
+    def _k(self, covariance: Covariance) -> Tensor:
+        """K = A Sigma A^T."""
+        if isinstance(covariance, LowRank):
+            seen = self._see(covariance.basis)
+            change = covariance.variances.double() - covariance.rest
+            return covariance.rest * self._gram + (seen * change) @ seen.T
+        if covariance.variance == float("inf"):
+            raise ValueError(
+                "solver='gauss_newton' needs a prior term: k1 = 0 leaves none; give k1 > 0"
+            )
+        return covariance.variance * self._gram
+
+    def _to_image(self, omega: Tensor, covariance: Covariance) -> Tensor:
+        """Sigma A^T omega, (batch, pixels)."""
+        back = omega @ self.space.linear_part
+        if isinstance(covariance, ScaledIdentity):
+            return covariance.variance * back
+        change = covariance.variances.double() - covariance.rest
+        coefficients = change * (omega @ self._see(covariance.basis))
+        return covariance.rest * back + coefficients @ covariance.basis.double().T
+
+    def _see(self, basis: Tensor) -> Tensor:
+        """A U, kept while the basis stays the same."""
+        if self._basis is not basis or self._seen_basis is None:
+            self._basis, self._seen_basis = basis, self.space.linear_part @ basis.double()
+        return self._seen_basis
+
+
+class _Problem:
+    """The state of a batch of local MAPs: omega, K omega, objective and damping of each."""
+
+    def __init__(
+        self, space: DataSpaceOperator, y: Tensor, scale: float, start: Tensor, k: Tensor
+    ) -> None:
+        self.space, self.y, self.scale, self.start, self.k = space, y, scale, start, k
+        self.omega, self.k_omega = torch.zeros_like(start), torch.zeros_like(start)
+        self.damping = torch.full((len(start),), _FIRST_DAMPING).to(start)
+        everything = torch.arange(len(start), device=start.device)
+        self.objective = self._objective(everything, self.omega, self.k_omega)
+
+    def step(self, items: Tensor) -> Tensor:
+        """Step of each of `items`; by how much its objective fell, 0 where none was found."""
+        v = self.start[items] + self.k_omega[items]
+        r, g = self.space.residual_jacobian(v, self.y[items])
+        r, g = self.scale * r, self.scale * g
+        gk = g @ self.k
+        gkg, gk_omega = gk @ g.mT, (gk @ self.omega[items, :, None])[..., 0]
+        fall = torch.zeros_like(self.objective[items])
+        pending = torch.arange(len(items), device=items.device)
+        for _ in range(_TRIES):
+            if not len(pending):
+                break
+            at = items[pending]
+            delta = self.damping[at, None]
+            shrink = 1 / (1 + delta)
+            dual = _solve(shrink[..., None] * gkg[pending], shrink * gk_omega[pending] - r[pending])
+            omega = shrink * (delta * self.omega[at] + (dual[:, None] @ g[pending])[:, 0])
+            k_omega = omega @ self.k
+            objective = self._objective(at, omega, k_omega)
+            better = objective < self.objective[at]
+            chosen = at[better]
+            fall[pending[better]] = 1 - objective[better] / self.objective[chosen]
+            self.omega[chosen], self.k_omega[chosen] = omega[better], k_omega[better]
+            self.objective[chosen] = objective[better]
+            self.damping[chosen] = (self.damping[chosen] / 4).clamp(min=_LEAST_DAMPING)
+            self.damping[at[~better]] = 6 * self.damping[at[~better]] + _FIRST_DAMPING
+            pending = pending[~better]
+        return fall
+
+    def _objective(self, items: Tensor, omega: Tensor, k_omega: Tensor) -> Tensor:
+        r = self.scale * self.space.residual_of(self.start[items] + k_omega, self.y[items])
+        return 0.5 * ((omega * k_omega).sum(1) + r.square().sum(1))
+
+
+def _solve(matrix: Tensor, rhs: Tensor) -> Tensor:
+    """(I + matrix)^-1 rhs; not finite where rounding left it indefinite, and so rejected."""
+    factor, _ = torch.linalg.cholesky_ex(matrix + torch.eye(matrix.shape[-1]).to(matrix))
+    return torch.cholesky_solve(rhs[..., None], factor)[..., 0]

@@ -1,0 +1,1 @@
+"""Black-hole imaging: the brightness of a source from interferometric closure quantities."""

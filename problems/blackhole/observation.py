@@ -1,0 +1,153 @@
+"""What an interferometer measured: visibilities, and their preparation for closures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+INTRA_SITE = 0.1e9
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Visibilities of one source, Stokes I.
+
+    Attributes
+    ----------
+    uv : ndarray
+        Spatial frequencies (u, v), (visibilities, 2), wavelengths.
+    visibility : ndarray
+        (visibilities,), complex, Jansky.
+    sigma : ndarray
+        Standard deviation of each of the real and imaginary parts, (visibilities,), Jansky.
+    time : ndarray
+        Hours from midnight of `mjd`, (visibilities,).
+    scan : ndarray
+        Which scan, (visibilities,); closures stay within a scan.
+    stations : ndarray of str
+        The two ends of the baseline, (visibilities, 2).
+    source : str
+        Name of the source.
+    right_ascension, declination : float
+        Degree.
+    frequency : float
+        Hertz.
+    mjd : int
+        Modified Julian date of the first midnight.
+    """
+
+    uv: NDArray[np.float64]
+    visibility: NDArray[np.complex128]
+    sigma: NDArray[np.float64]
+    time: NDArray[np.float64]
+    scan: NDArray[np.integer]
+    stations: NDArray[np.str_]
+    source: str
+    right_ascension: float
+    declination: float
+    frequency: float
+    mjd: int
+
+    def __len__(self) -> int:
+        """Number of visibilities."""
+        return len(self.visibility)
+
+    @property
+    def intra_site(self) -> NDArray[np.bool_]:
+        """Baselines below 0.1 Gλ: two stations on one site, which see the extended flux."""
+        return np.hypot(*self.uv.T) < INTRA_SITE
+
+    def select(self, keep: NDArray) -> "Observation":
+        """Return the rows that `keep` indexes."""
+        rows = ("uv", "visibility", "sigma", "time", "scan", "stations")
+        return replace(self, **{name: getattr(self, name)[keep] for name in rows})
+
+
+def average_scans(observation: Observation) -> Observation:
+    """Average each baseline coherently over each scan.
+
+    The mean of n visibilities has sigma sqrt(Σ sigma²) / n; its time is the first.
+    """
+    reverse = observation.stations[:, 0] > observation.stations[:, 1]
+    stations = np.sort(observation.stations, 1)
+    uv = np.where(reverse[:, None], -observation.uv, observation.uv)
+    visibility = np.where(reverse, observation.visibility.conj(), observation.visibility)
+    order = np.lexsort((observation.time, stations[:, 1], stations[:, 0], observation.scan))
+    scan, stations = observation.scan[order], stations[order]
+    new = (np.diff(scan) != 0) | (stations[1:] != stations[:-1]).any(1)
+    first = np.concatenate([[0], 1 + np.flatnonzero(new)])
+    count = np.diff([*first, len(order)])
+    return replace(
+        observation,
+        uv=np.add.reduceat(uv[order], first) / count[:, None],
+        visibility=(np.add.reduceat(visibility[order], first) / count).astype(np.complex128),
+        sigma=np.sqrt(np.add.reduceat(observation.sigma[order] ** 2, first)) / count,
+        time=observation.time[order][first],
+        scan=scan[first],
+        stations=stations[first],
+    )
+
+
+def rescale_intra_site(observation: Observation, compact_flux: float | None) -> Observation:
+    """Scale intra-site baselines to a compact flux, or leave them out where it is None.
+
+    They see the flux of everything around the source; the ring is fed by `compact_flux`
+    (Jansky) alone. Both the visibility and its sigma are multiplied by compact_flux over the
+    median amplitude.
+    """
+    intra = observation.intra_site
+    if compact_flux is None:
+        return observation.select(~intra)
+    if not compact_flux > 0:
+        raise ValueError(f"compact_flux: expected a flux > 0 in Jansky, got {compact_flux}")
+    if not intra.any():
+        return observation
+    median = np.median(np.abs(observation.visibility[intra]))
+    factor = np.where(intra, compact_flux / median, 1.0)
+    return replace(
+        observation,
+        visibility=observation.visibility * factor,
+        sigma=observation.sigma * factor,
+    )
+
+
+def add_fractional_error(observation: Observation, fraction: float) -> Observation:
+    """Add fraction |V| in quadrature to each sigma: errors that do not close."""
+    error = fraction * np.abs(observation.visibility)
+    return replace(observation, sigma=np.hypot(observation.sigma, error))
+
+
+def cut_signal_to_noise(observation: Observation, minimum: float) -> Observation:
+    """Keep |V| / sigma > minimum."""
+    return observation.select(np.abs(observation.visibility) > minimum * observation.sigma)
+
+
+def join(observations: Sequence[Observation]) -> Observation:
+    """Several observations of one source as one, each with scans of its own.
+
+    Raises
+    ------
+    ValueError
+        If they are of different sources.
+    """
+    first = observations[0]
+    sources = sorted({observation.source for observation in observations})
+    if len(sources) > 1:
+        raise ValueError(
+            f"expected observations of one source, got {', '.join(sources)}: image them apart"
+        )
+    scans, offset = [], 0
+    for observation in observations:
+        scans.append(observation.scan + offset)
+        offset = scans[-1].max(initial=offset) + 1
+    hours = [o.time + 24 * (o.mjd - first.mjd) for o in observations]
+    return replace(
+        first,
+        uv=np.concatenate([o.uv for o in observations]),
+        visibility=np.concatenate([o.visibility for o in observations]),
+        sigma=np.concatenate([o.sigma for o in observations]),
+        time=np.concatenate(hours),
+        scan=np.concatenate(scans),
+        stations=np.concatenate([o.stations for o in observations]),
+    )

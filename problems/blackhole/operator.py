@@ -1,0 +1,288 @@
+"""Black-hole imaging: from images to closure quantities."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lmaps_science.operator import Operator, per_item
+from lmaps_science.problems.blackhole.fourier import (
+    RADIANS_PER_UAS,
+    FourierSampling,
+    join_complex,
+    split_complex,
+)
+from lmaps_science.problems.blackhole.likelihood import Likelihood, WhitenedClosures
+from lmaps_science.problems.blackhole.observation import Observation
+
+Noise = Callable[[Tensor, torch.Generator | None], Tensor]
+
+
+class BlackHoleImaging(Operator):
+    """Closure quantities of a source's brightness: h(A x).
+
+    A maps images to visibilities; a `Likelihood` compares functions of these with data.
+    Images run from -1 (dark) to 1, the brightest pixel.
+
+    Parameters
+    ----------
+    sampling : FourierSampling
+        Visibilities of images in [0, 1].
+    likelihood : Likelihood
+        Of the data given the visibilities.
+    image_size : int
+        Pixels along each side.
+    noise : callable, optional
+        ``(image in [0, 1], generator) -> y``, what a measurement draws; by default noise of
+        the likelihood.
+    observation : Observation, optional
+        The visibilities behind `y`.
+    y : Tensor, optional
+        Measured data, (1, ...), of an operator made from a file.
+    device : str or torch.device
+        Where the operator computes.
+
+    References
+    ----------
+    Chael et al., ApJ 857, 23 (2018); EHT Collaboration, ApJL 875, L4 (2019).
+    """
+
+    problem = "blackhole"
+
+    def __init__(
+        self,
+        sampling: FourierSampling,
+        likelihood: Likelihood,
+        image_size: int,
+        noise: Noise | None = None,
+        observation: Observation | None = None,
+        y: Tensor | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        super().__init__(
+            (1, image_size, image_size), unnorm_shift=1.0, unnorm_scale=0.5, device=device
+        )
+        self.sampling, self.likelihood = sampling, likelihood
+        self.noise, self.observation, self.y = noise, observation, y
+        self._linear_part: Tensor | None = None
+
+    @classmethod
+    def from_uvfits(
+        cls,
+        path: str | Path | Sequence[str | Path],
+        image_size: int = 64,
+        field_of_view_uas: float = 160.0,
+        compact_flux: float | None = 0.6,
+        fractional_error: float = 0.01,
+        min_signal_to_noise: float = 3.0,
+        flux_error: float = 0.15,
+        device: str | torch.device = "cpu",
+    ) -> "BlackHoleImaging":
+        """Operator and data `y` of measured visibilities, averaged over scans.
+
+        Parameters
+        ----------
+        path : str, Path or a sequence of them
+            UVFITS; several files of one source (bands, days) share one image.
+        image_size : int
+            Pixels along each side.
+        field_of_view_uas : float
+            Width of the image, microarcsecond.
+        compact_flux : float or None
+            Flux within the image, Jansky, to which baselines within a site are scaled. The
+            default is M87*'s at 1.3 mm in April 2017 as the EHT images it with eht-imaging
+            (ApJL 875, L4); give the flux of any other source. None leaves those baselines
+            out, and filled discs then fit as well as rings.
+        fractional_error : float
+            Error that does not close, relative to each visibility.
+        min_signal_to_noise : float
+            Averaged visibilities below it are dropped.
+        flux_error : float
+            Relative error of the compact flux.
+        device : str or torch.device
+            Where the operator computes.
+
+        Returns
+        -------
+        BlackHoleImaging
+
+        Raises
+        ------
+        FileNotFoundError
+            If a file is missing.
+        ValueError
+            If a file is not UVFITS, or no closure quantity is left of it.
+        """
+        from lmaps_science.problems.blackhole.preparation import prepare
+
+        paths = [path] if isinstance(path, (str, Path)) else list(path)
+        observation, closures = prepare(
+            paths, compact_flux, fractional_error, min_signal_to_noise, flux_error
+        )
+        pixel_size = field_of_view_uas * RADIANS_PER_UAS / image_size
+        sampling = FourierSampling(observation.uv, image_size, pixel_size, device)
+        likelihood = WhitenedClosures(closures, device)
+        measured = torch.from_numpy(observation.visibility)[None].to(device)
+        return cls(
+            sampling,
+            likelihood,
+            image_size,
+            observation=observation,
+            y=likelihood.predict(measured),
+            device=device,
+        )
+
+    @classmethod
+    def from_inversebench(
+        cls,
+        root: str | Path,
+        image_size: int = 64,
+        noise_type: str = "vis_thermal",
+        w1: float = 0.0,
+        w2: float = 1.0,
+        w3: float = 1.0,
+        w4: float = 0.5,
+        device: str | torch.device = "cpu",
+    ) -> "BlackHoleImaging":
+        """InverseBench's operator, its data in ehtim's order.
+
+        Parameters
+        ----------
+        root : str or Path
+            Folder with the reference observation ``obs.uvfits`` and image ``gt.fits``.
+        image_size : int
+            Pixels along each side.
+        noise_type : str
+            'vis_thermal' (thermal noise of visibilities), 'gaussian' (independent noise of
+            each datum) or 'eht' (ehtim's, with station gains and phases). Results with
+            different noise types are not comparable.
+        w1, w2, w3, w4 : float
+            Weights of amplitudes, closure phases, log closure amplitudes and flux.
+        device : str or torch.device
+            Where the operator computes.
+
+        Returns
+        -------
+        BlackHoleImaging
+
+        Raises
+        ------
+        FileNotFoundError
+            If a file is missing.
+        ImportError
+            If ehtim is not installed.
+        """
+        from lmaps_science.problems.blackhole.reference import Reference
+
+        reference = Reference.read(root, image_size)
+        likelihood = reference.likelihood((w1, w2, w3, w4), device)
+        sampling = reference.sampling(device)
+        noise = reference.noise(noise_type, sampling, likelihood)
+        return cls(sampling, likelihood, image_size, noise, device=device)
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """Shape of the data of one image."""
+        return self.likelihood.data_shape
+
+    @property
+    def loss_weight(self) -> float:
+        """The w of -log p(y | x) = w loss(x, y) + const."""
+        return self.likelihood.loss_weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Noiseless data of normalised images (batch, 1, y, x)."""
+        return self.likelihood.predict(self.visibilities(x))
+
+    def visibilities(self, x: Tensor) -> Tensor:
+        """Complex visibilities, (batch, visibilities), in units of the brightest pixel."""
+        if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
+            expected = ", ".join(map(str, self.image_shape))
+            raise ValueError(
+                f"BlackHoleImaging: expected images (batch, {expected}), got {tuple(x.shape)}"
+            )
+        return self.sampling.forward(self.unnormalize(x))
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """Sum of squared residuals, (batch,)."""
+        return per_item(self.likelihood.residual(self.visibilities(x), y).square())
+
+    @torch.no_grad()
+    def loss_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`loss` and its gradient 2 A^T G^T r."""
+        r, gradient = self.likelihood.pull_back(self.visibilities(x), y)
+        return per_item(r.square()), 2 * self.unnorm_scale * self.sampling.adjoint(gradient)
+
+    def chi_squared(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Reduced χ² of closure phases and of log closure amplitudes, each (batch,)."""
+        return self.likelihood.chi_squared(self.visibilities(x), y)
+
+    @property
+    def linear_part(self) -> Tensor:
+        """A: normalised images to real over imaginary parts, (2 visibilities, pixels), float64."""
+        if self._linear_part is None:
+            self._linear_part = self.unnorm_scale * self.sampling.matrix()
+        return self._linear_part
+
+    def linear_data(self, x: Tensor) -> Tensor:
+        """A x + A 1: real, then imaginary parts of the visibilities, float64."""
+        return split_complex(self.visibilities(x.double()))
+
+    def residual_of(self, v: Tensor, y: Tensor) -> Tensor:
+        """r of linear data (batch, 2 visibilities), with loss = Σ r²."""
+        return self.likelihood.residual(join_complex(v), y)
+
+    def residual_jacobian(self, v: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """r, and dr/dv, (batch, residuals, 2 visibilities)."""
+        r, gradients = self.likelihood.jacobian(join_complex(v), y)
+        return r, split_complex(gradients)
+
+    def perturb(self, y: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """`y` plus noise of the likelihood."""
+        return self.likelihood.perturb(y, generator)
+
+    def __call__(
+        self, data: Mapping[str, Tensor], generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Measure ``data["target"]`` with this problem's noise."""
+        x = data["target"].to(self.device)
+        if self.noise is None:
+            return self.perturb(self.forward(x), generator)
+        return self.noise(self.unnormalize(x), generator)
+
+    def fix_gauge(self, x: Tensor, peak: float) -> Tensor:
+        """Move images along what closures cannot see: position, and scale if data give none.
+
+        Parameters
+        ----------
+        x : Tensor
+            Normalised images, (batch, 1, y, x).
+        peak : float
+            Brightness in [0, 1] that the brightest pixel should have.
+
+        Returns
+        -------
+        Tensor
+            Images with the centroid of their flux in the middle, to the nearest pixel, and
+            scaled by a factor between 0.7 and 3 towards `peak`.
+        """
+        image = centred(self.unnormalize(x))
+        if isinstance(self.likelihood, WhitenedClosures):
+            brightest = image.amax((1, 2, 3), keepdim=True).clamp(min=1e-3)
+            image = image * (peak / brightest).clamp(0.7, 3.0)
+        return self.normalize(image)
+
+
+def centred(image: Tensor) -> Tensor:
+    """Images (batch, 1, y, x) rolled by whole pixels, their flux's centroid in the middle."""
+    positive = image.clamp(min=0)
+    total = positive.sum((1, 2, 3)).clamp(min=1e-6)
+    shifts = []
+    for axis, other in ((2, 3), (3, 2)):
+        size = image.shape[axis]
+        position = torch.arange(size).to(image) - (size - 1) / 2
+        shifts.append((positive.sum((1, other)) @ position / total).round().long().tolist())
+    return torch.stack(
+        [torch.roll(item, (-dy, -dx), (1, 2)) for item, dy, dx in zip(image, *shifts, strict=True)]
+    )
