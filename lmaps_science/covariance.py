@@ -40,6 +40,10 @@ class ScaledIdentity:
         """Sigma^(1/2) x."""
         return math.sqrt(self.variance) * x
 
+    def scaled(self, factor: float) -> "ScaledIdentity":
+        """Sigma times `factor`."""
+        return ScaledIdentity(factor * self.variance)
+
 
 @dataclass(frozen=True)
 class LowRank:
@@ -64,6 +68,10 @@ class LowRank:
         coefficients = x.flatten(1) @ self.basis
         change = coefficients * (self.variances.sqrt() - math.sqrt(self.rest))
         return math.sqrt(self.rest) * x + (change @ self.basis.T).view_as(x)
+
+    def scaled(self, factor: float) -> "LowRank":
+        """Sigma times `factor`."""
+        return LowRank(self.basis, factor * self.variances, factor * self.rest)
 
 
 Covariance = ScaledIdentity | LowRank

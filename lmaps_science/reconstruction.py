@@ -61,7 +61,7 @@ def reconstruct(
     """Reconstruct an image from a file of measurements.
 
     The image is the mean over seeds of the local MAP; the spread comes from samples of the
-    posterior with the calibrated covariance, drawn in a second run.
+    posterior, drawn in a second run with a covariance of their own (`lmaps_science.settings`).
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def reconstruct(
         "sampling_seconds": sum(run.history["seconds"]),
         "denoiser_seconds": sum(run.history["denoiser_seconds"]),
         "data_fit": scale * float(operator.loss(mean, measurement.y)),
-        "spread": spread_summary(posterior, draws, truth),
+        "spread": spread_summary(SETTINGS[kind.name], posterior, draws, truth),
         "metrics": None if truth is None else kind.metrics(operator, picture, truth),
         "notes": notes,
         **environment(command),

@@ -111,8 +111,8 @@ def _settings_rows(summary: dict[str, Any]) -> dict[str, str]:
         rows["Covariance, image"] = f"{summary['covariance']}, mode of the local posterior"
     if summary["spread"] is not None:
         rows["Covariance, spread"] = (
-            f"{summary['spread']['covariance']}, {summary['spread']['num_samples']} samples of the "
-            "local posterior (a run of its own)"
+            f"{summary['spread']['covariance']} × {summary['spread']['width']:g}, "
+            f"{summary['spread']['num_samples']} samples of the local posterior (a run of its own)"
         )
     return rows
 

@@ -45,8 +45,8 @@ class Batched:
 
 
 def posterior_sampler(prior: Batched, operator: Operator, steps: int | None, seed: int) -> Sampler:
-    """LMAPS for the spread: samples of the local posterior with the calibrated covariance."""
-    return LMAPS(prior, operator, steps, estimate="sample", covariance="calibrated", seed=seed)
+    """LMAPS for the spread: samples of the local posterior, as wide as the problem's default."""
+    return LMAPS(prior, operator, steps, estimate="sample", seed=seed)
 
 
 def _lmaps(prior: Any, operator: Operator, steps: int | None, seed: int) -> Sampler:  # noqa: ANN401

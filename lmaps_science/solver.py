@@ -162,15 +162,21 @@ class LMAPS:
         }
         if k1 is None and k2 is None:
             self.weight = operator.loss_weight
-            if covariance == "auto":
-                covariance = getattr(defaults, f"{estimate}_covariance")
-            self.covariance = (
-                covariance
-                if callable(covariance)
-                else covariance_by_name(covariance, prior, operator)
-            )
+            self.covariance = self._named(covariance)
         else:
             self.weight, self.covariance = self._published(k1, k2, covariance)
+
+    def _named(self, covariance: str | CovarianceOfLevel) -> CovarianceOfLevel:
+        """The covariance as a function of sigma; 'auto' is the problem's default."""
+        if callable(covariance):
+            return covariance
+        if covariance != "auto":
+            return covariance_by_name(covariance, self.prior, self.operator)
+        defaults = SETTINGS.get(self.operator.problem, SETTINGS["generic"])
+        if self.estimate == "mode":
+            return covariance_by_name(defaults.mode_covariance, self.prior, self.operator)
+        plain = covariance_by_name(defaults.sample_covariance, self.prior, self.operator)
+        return lambda sigma: plain(sigma).scaled(defaults.sample_width)
 
     def _published(
         self, k1: float | None, k2: float | None, covariance: str | CovarianceOfLevel

@@ -10,18 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lmaps_science.settings import Settings
 from lmaps_science.solver import Reconstruction
 
 
 def spread_summary(
-    run: Reconstruction | None, draws: NDArray | None, truth: NDArray | None
+    settings: Settings, run: Reconstruction | None, draws: NDArray | None, truth: NDArray | None
 ) -> dict[str, Any] | None:
     """How the spread was drawn and, with the truth, whether it covers; None without a spread."""
     if run is None or draws is None:
         return None
     return {
         "estimate": "sample",
-        "covariance": "calibrated",
+        "covariance": settings.sample_covariance,
+        "width": settings.sample_width,
         "num_samples": len(draws),
         "mean_std": float(draws.std(0, ddof=1).mean()),
         "coverage_90": None if truth is None else coverage(draws, truth),

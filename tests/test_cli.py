@@ -9,7 +9,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -221,13 +223,18 @@ def test_interrupt_leaves_nothing_and_exits_130(file: Path, prior: Path, tmp_pat
         stdout=subprocess.DEVNULL,
         stderr=child,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+        # Whoever started the tests in the background made them ignore Ctrl-C, and so the child.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     os.close(child)
+    guard = threading.Timer(120, process.kill)
+    guard.start()
     shown, deadline = b"", time.monotonic() + 60
     while "χ²".encode() not in shown and time.monotonic() < deadline:
         shown += os.read(terminal, 4096)
     process.send_signal(signal.SIGINT)
     shown += read_all(terminal)
+    guard.cancel()
     assert process.wait(60) == 130
     assert shown.decode().strip().count("error:") == 1
     assert "interrupted" in shown.decode()

@@ -6,6 +6,7 @@ import torch
 
 from lmaps_science.covariance import LowRank, gaussian
 from lmaps_science.methods import daps, diffpir
+from lmaps_science.settings import SETTINGS, Settings
 from lmaps_science.solver import LMAPS, Level, renoise
 from tests.twin import PIXELS, SHAPE, GaussianTwin
 
@@ -149,6 +150,17 @@ def test_relatives_run_in_the_same_loop() -> None:
         mean = method(twin.y, num_samples=50).mean
         before = twin.operator.loss(twin.prior_mean.view(1, *SHAPE), twin.y)
         assert twin.operator.loss(mean, twin.y) < 0.05 * before
+
+
+def test_the_default_spread_is_as_wide_as_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    twin = GaussianTwin()
+    narrow = LMAPS(twin.prior, twin.operator, 3, estimate="sample", covariance="isotropic")
+    wide = Settings(sample_covariance="isotropic", sample_width=2.5)
+    monkeypatch.setitem(SETTINGS, "generic", wide)
+    default = LMAPS(twin.prior, twin.operator, 3, estimate="sample")
+    assert default.covariance(0.7).variance == pytest.approx(2.5 * narrow.covariance(0.7).variance)
 
 
 def test_low_rank_root() -> None:
