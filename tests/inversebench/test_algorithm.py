@@ -7,6 +7,7 @@ import torch
 
 from lmaps_science import solver
 from lmaps_science.inversebench.algorithm import LMAPS
+from lmaps_science.settings import SETTINGS
 from lmaps_science.problems import InverseScattering
 
 
@@ -69,7 +70,8 @@ def test_a_network_without_an_error_curve_gets_isotropic(net, host, caplog):
 def test_a_network_with_an_error_curve_uses_it(net, host):
     net.error_curve = lambda sigma: sigma**2 / 3
     algorithm = LMAPS(net, host, estimate="sample")
-    assert algorithm.lmaps.covariance(0.3).variance == pytest.approx(0.03)
+    width = SETTINGS["scattering"].sample_width
+    assert algorithm.lmaps.covariance(0.3).variance == pytest.approx(width * 0.03)
 
 
 def test_progress_shows_the_data_misfit(net, host, observation, capsys):

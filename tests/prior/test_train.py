@@ -129,7 +129,7 @@ def test_time_is_a_budget_too(tmp_path, monkeypatch):
 
 def test_training_learns_what_no_linear_filter_can(tmp_path):
     config = TrainingConfig(
-        num_steps=250, batch_size=8, crop_fraction=0.5, warmup_steps=20, learning_rate=5e-3
+        num_steps=500, batch_size=8, crop_fraction=0.5, warmup_steps=20, learning_rate=5e-3
     )
     network, held_out, losses = denoiser(), two_levels(64), []
     sigmas = torch.tensor([0.5, 1.0])
