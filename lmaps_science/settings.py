@@ -30,5 +30,6 @@ class Settings:
 
 SETTINGS = {
     "generic": Settings(),
+    "mri": Settings(num_steps=25, sigma_max=1.0, mode_covariance="calibrated"),
     "scattering": Settings(sigma_max=1.0, sample_width=2.0),
 }

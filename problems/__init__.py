@@ -6,6 +6,7 @@ from typing import Any
 _EXPORTS = {
     "BlackHoleImaging": "lmaps_science.problems.blackhole.operator",
     "InverseScattering": "lmaps_science.problems.scattering.operator",
+    "MultiCoilMRI": "lmaps_science.problems.mri.operator",
 }
 
 __all__ = list(_EXPORTS)

@@ -7,8 +7,8 @@ import torch
 
 from lmaps_science import solver
 from lmaps_science.inversebench.algorithm import LMAPS
-from lmaps_science.settings import SETTINGS
 from lmaps_science.problems import InverseScattering
+from lmaps_science.settings import SETTINGS
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Compressed-sensing MRI: complex images from undersampled multi-coil k-space."""

@@ -1,0 +1,104 @@
+"""Cartesian sampling masks, and what they really sample."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+PATTERNS = ("random", "equispaced")
+
+
+def cartesian_mask(
+    num_lines: int,
+    acceleration: float,
+    pattern: str = "random",
+    seed: int = 0,
+    num_calibration_lines: int | None = None,
+) -> NDArray[np.bool_]:
+    """InverseBench's masks: a fully sampled centre, and lines drawn or spaced outside it.
+
+    Random masks count the centre within the budget of num_lines / acceleration lines;
+    equispaced ones add it to every acceleration-th line outside, so that their true
+    acceleration is lower.
+
+    Parameters
+    ----------
+    num_lines : int
+        Phase-encode lines of the full k-space.
+    acceleration : float
+        Nominal acceleration, above 1; an integer for equispaced lines.
+    pattern : str
+        ``"random"`` or ``"equispaced"``.
+    seed : int
+        Of the random lines.
+    num_calibration_lines : int, optional
+        Lines of the centre; by default 8 % of all up to sixfold acceleration, then 4 %.
+
+    Returns
+    -------
+    ndarray
+        True where sampled, (num_lines,): ``mask[None, :]`` encodes phase along x,
+        ``mask[:, None]`` along y.
+
+    Raises
+    ------
+    ValueError
+        If no such mask exists.
+    """
+    if pattern not in PATTERNS:
+        raise ValueError(f"pattern: expected one of {', '.join(PATTERNS)}, got {pattern!r}")
+    if not 1 < acceleration <= num_lines:
+        raise ValueError(
+            f"acceleration: expected a number above 1 and up to num_lines = {num_lines}, "
+            f"got {acceleration}"
+        )
+    if num_calibration_lines is None:
+        num_calibration_lines = int((0.08 if acceleration <= 6 else 0.04) * num_lines)
+    budget = int(num_lines / acceleration)
+    if pattern == "random" and not 0 <= num_calibration_lines <= budget:
+        raise ValueError(
+            f"num_calibration_lines: expected 0 to the {budget} lines that acceleration "
+            f"{acceleration:g} leaves of {num_lines}, got {num_calibration_lines}"
+        )
+    if pattern == "equispaced" and acceleration != int(acceleration):
+        raise ValueError(f"acceleration: expected an integer for equispaced, got {acceleration}")
+    centre = np.arange(
+        (num_lines - num_calibration_lines) // 2, (num_lines + num_calibration_lines) // 2
+    )
+    outside = np.setdiff1d(np.arange(num_lines), centre)
+    if pattern == "random":
+        generator = np.random.RandomState(seed)  # the benchmark's, to the bit
+        outside = generator.choice(outside, budget - num_calibration_lines, replace=False)
+    else:
+        outside = outside[:: int(acceleration)]
+    mask = np.zeros(num_lines, dtype=bool)
+    mask[centre] = mask[outside] = True
+    return mask
+
+
+def calibration_width(mask: NDArray[np.bool_]) -> int:
+    """Fully sampled width around the centre of k-space.
+
+    Parameters
+    ----------
+    mask : ndarray
+        True where sampled, (lines,) or (y, x).
+
+    Returns
+    -------
+    int
+        Number of contiguous lines that include the centre; for (y, x), the side of the largest
+        centred square that is fully sampled.
+    """
+    if mask.ndim == 1:
+        centre = len(mask) // 2
+        gaps = np.flatnonzero(~mask)
+        before, after = gaps[gaps <= centre], gaps[gaps >= centre]
+        first = before[-1] + 1 if len(before) else 0
+        last = after[0] if len(after) else len(mask)
+        return max(int(last - first), 0)
+    side = 0
+    while side < min(mask.shape):
+        window = tuple(slice(n // 2 - (side + 1) // 2, n // 2 + side // 2 + 1) for n in mask.shape)
+        if not mask[window].all():
+            break
+        side += 1
+    return side
