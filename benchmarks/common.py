@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lmaps_science.problems import InverseScattering
-from lmaps_science.problems.scattering.data import cells
+from lmaps_science.problems.scattering.objects import cells
 
 RESULTS = Path(__file__).parent / "results"
 TILES = "dsb2018_fluo_tiles128.npz"

@@ -8,13 +8,12 @@ from common import TILES
 from rich.progress import Progress
 
 from lmaps_science.prior.card import PriorCard
-from lmaps_science.prior.checkpoint import save_prior
 from lmaps_science.prior.preconditioning import EDM
 from lmaps_science.prior.registry import write_manifest
 from lmaps_science.prior.statistics import measure_error_curve, measure_image_covariance
 from lmaps_science.prior.train import Trainer, TrainingConfig
-from lmaps_science.problems.scattering.data import cells
-from lmaps_science.training import NETWORK, SIGMA_DATA, trained_sigma_max
+from lmaps_science.problems.scattering.objects import cells
+from lmaps_science.training import NETWORK, SIGMA_DATA, trained_sigma_max, write_prior
 
 CURVE_IMAGES = 256
 
@@ -76,9 +75,7 @@ def main() -> None:
         "noise": "ln σ ~ N(-1.6, 1.5²)",
         "batches": "32 crops of 64 x 64 in three steps of four, else 8 tiles",
     }
-    card = PriorCard.from_mapping({**vars(card), "training": record})
-    save_prior(prior, options.out, card)
-    options.out.with_suffix(".md").write_text(card.to_markdown())
+    write_prior(prior, card, record, options.out)
     write_manifest(options.out.parent)
 
 

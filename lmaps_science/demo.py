@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from lmaps_science.files import atomic_path
-from lmaps_science.problems.scattering.data import simulate, write_measurement
+from lmaps_science.problems.scattering.data import write_measurement
+from lmaps_science.problems.scattering.objects import simulate
 from lmaps_science.problems.scattering.operator import InverseScattering
 from lmaps_science.reconstruction import Progress, reconstruct
 from lmaps_science.result import Result

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lmaps_science.covariance import Covariance, LowRank, ScaledIdentity
-from lmaps_science.local_map import LocalMap
+from lmaps_science.local_map import PerturbAndSolve
 from lmaps_science.operator import Operator
 
 _FIRST_DAMPING = 1e-2
@@ -38,7 +38,7 @@ class DataSpaceOperator(Protocol):
         """r, and G = dr/dv, (batch, residuals, linear data)."""
 
 
-class GaussNewton(LocalMap):
+class GaussNewton(PerturbAndSolve):
     """Levenberg-Marquardt in data space.
 
     The minimiser has the form x = m + Sigma A^T omega, so that with K = A Sigma A^T, s = sqrt(2 w)

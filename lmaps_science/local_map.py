@@ -71,23 +71,35 @@ class LocalMap(ABC):
     def __init__(self, operator: Operator, y: Tensor, weight: float) -> None:
         self.operator, self.y, self.weight = operator, y, weight
 
+    @abstractmethod
     def mode(self, m: Tensor, covariance: Covariance) -> Solution:
         """The local MAP."""
-        x0, iterations = self.solve(m, covariance, self.y)
-        return Solution(x0, self.operator.loss(x0, self.y), iterations)
+
+    @abstractmethod
+    def sample(self, m: Tensor, covariance: Covariance, generators: Generators) -> Solution:
+        """A sample of the local posterior."""
+
+
+class PerturbAndSolve(LocalMap):
+    """A local MAP whose samples are solutions for perturbed m and y."""
+
+    def mode(self, m: Tensor, covariance: Covariance) -> Solution:
+        """The local MAP."""
+        return self._solution(m, covariance, self.y)
 
     def sample(self, m: Tensor, covariance: Covariance, generators: Generators) -> Solution:
         """A sample of the local posterior: perturb m and y, then solve."""
+        y = [self.operator.perturb(self.y[i : i + 1], g) for i, g in enumerate(generators)]
         m = m + covariance.sqrt(noise_like(m, generators))
-        y = torch.cat(
-            [self.operator.perturb(self.y[i : i + 1], g) for i, g in enumerate(generators)]
-        )
-        x0, iterations = self.solve(m, covariance, y)
-        return Solution(x0, self.operator.loss(x0, self.y), iterations)
+        return self._solution(m, covariance, torch.cat(y))
 
     @abstractmethod
     def solve(self, m: Tensor, covariance: Covariance, y: Tensor) -> tuple[Tensor, int]:
         """The minimiser for data `y`, and the iterations it took."""
+
+    def _solution(self, m: Tensor, covariance: Covariance, y: Tensor) -> Solution:
+        x0, iterations = self.solve(m, covariance, y)
+        return Solution(x0, self.operator.loss(x0, self.y), iterations)
 
 
 class Spectral(LocalMap):
@@ -129,10 +141,6 @@ class Spectral(LocalMap):
         u = self.u + noise_like(self.u, generators) / (2 * self.weight * self.e).sqrt()
         return self._solution(m, covariance, u)
 
-    def solve(self, m: Tensor, covariance: Covariance, y: Tensor) -> tuple[Tensor, int]:
-        """The minimiser for data `y`."""
-        return Spectral(self.operator, y, self.weight).mode(m, covariance).x0, 0
-
     def _solution(self, m: Tensor, covariance: Covariance, u: Tensor) -> Solution:
         a = self.spectrum.analysis(m)
         if isinstance(covariance, LowRank):
@@ -169,7 +177,7 @@ class Spectral(LocalMap):
         return self._projected_basis
 
 
-class ConjugateGradient(LocalMap):
+class ConjugateGradient(PerturbAndSolve):
     """Conjugate gradients on the loss's own gradient, started at m.
 
     The gradient of a quadratic loss is affine, so differences of it give the Hessian product
@@ -246,7 +254,7 @@ class ConjugateGradient(LocalMap):
         return size * (self._gradient(p / size, y) - self._gradient(torch.zeros_like(p), y))
 
 
-class GradientSteps(LocalMap):
+class GradientSteps(PerturbAndSolve):
     """K gradient steps from m on the paper's convex combination.
 
         (1 - mu) 1/2 ||x - m||^2 + mu k2 loss(x, y),   mu k2 / (1 - mu) = v w,

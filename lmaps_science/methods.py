@@ -133,29 +133,26 @@ class Langevin(LocalMap):
         self.num_steps, self.step_size = num_steps, step_size
         self.curvature = largest_curvature(operator, y[:1])
 
-    def solve(self, m: Tensor, covariance: Covariance, y: Tensor) -> tuple[Tensor, int]:
+    def mode(self, m: Tensor, covariance: Covariance) -> Solution:
         """The point that the steps reach without noise."""
-        return self._steps(m, covariance, y, None), self.num_steps
+        return self._steps(m, covariance, None)
 
     def sample(self, m: Tensor, covariance: Covariance, generators: Generators) -> Solution:
         """The point that the steps reach."""
-        x0 = self._steps(m, covariance, self.y, generators)
-        return Solution(x0, self.operator.loss(x0, self.y), self.num_steps)
+        return self._steps(m, covariance, generators)
 
-    def _steps(
-        self, m: Tensor, covariance: Covariance, y: Tensor, generators: Generators | None
-    ) -> Tensor:
+    def _steps(self, m: Tensor, covariance: Covariance, generators: Generators | None) -> Solution:
         if not isinstance(covariance, ScaledIdentity):
             raise ValueError("Langevin steps take a covariance that is a multiple of the identity")
         precision = 1 / covariance.variance
         rate = self.step_size / (precision + self.weight * self.curvature)
         x = m
         for _ in range(self.num_steps):
-            _, gradient = self.operator.loss_and_gradient(x, y)
+            _, gradient = self.operator.loss_and_gradient(x, self.y)
             x = x - rate * (precision * (x - m) + self.weight * gradient.to(x.dtype))
             if generators is not None:
                 x = x + math.sqrt(2 * rate) * noise_like(x, generators)
-        return x
+        return Solution(x, self.operator.loss(x, self.y), self.num_steps)
 
 
 def largest_curvature(operator: Operator, y: Tensor, iterations: int = 30) -> float:

@@ -110,7 +110,8 @@ def _scattering_metrics(
     image: NDArray,
     truth: NDArray,
 ) -> dict[str, float]:
-    from lmaps_science.problems.scattering.metrics import nrmse, psnr, ssim
+    from lmaps_science.problems.metrics import psnr
+    from lmaps_science.problems.scattering.metrics import nrmse, ssim
 
     largest = 2 * operator.unnorm_scale
     a, b = (torch.from_numpy(np.asarray(v) / largest)[None, None].double() for v in (image, truth))

@@ -146,11 +146,12 @@ class LMAPS:
             _check_choice("solver", solver, SOLVERS)
         if not 0 <= eta <= 1:
             raise ValueError(f"eta: expected a number in [0, 1], got {eta}")
-        defaults = SETTINGS.get(operator.problem, SETTINGS["generic"])
+        self.defaults = SETTINGS.get(operator.problem, SETTINGS["generic"])
+        highest = min(self.defaults.sigma_max, _trained_up_to(prior))
         self.sigmas = karras_levels(
-            defaults.num_steps if num_steps is None else num_steps,
-            min(defaults.sigma_max, _trained_up_to(prior)) if sigma_max is None else sigma_max,
-            defaults.sigma_min if sigma_min is None else sigma_min,
+            self.defaults.num_steps if num_steps is None else num_steps,
+            highest if sigma_max is None else sigma_max,
+            self.defaults.sigma_min if sigma_min is None else sigma_min,
         )
         self.prior, self.operator = prior, operator
         self.solver, self.estimate, self.eta, self.seed = solver, estimate, eta, seed
@@ -172,11 +173,10 @@ class LMAPS:
             return covariance
         if covariance != "auto":
             return covariance_by_name(covariance, self.prior, self.operator)
-        defaults = SETTINGS.get(self.operator.problem, SETTINGS["generic"])
         if self.estimate == "mode":
-            return covariance_by_name(defaults.mode_covariance, self.prior, self.operator)
-        plain = covariance_by_name(defaults.sample_covariance, self.prior, self.operator)
-        return lambda sigma: plain(sigma).scaled(defaults.sample_width)
+            return covariance_by_name(self.defaults.mode_covariance, self.prior, self.operator)
+        plain = covariance_by_name(self.defaults.sample_covariance, self.prior, self.operator)
+        return lambda sigma: plain(sigma).scaled(self.defaults.sample_width)
 
     def _published(
         self, k1: float | None, k2: float | None, covariance: str | CovarianceOfLevel
@@ -240,16 +240,16 @@ class LMAPS:
             )
             x0 = solution.x0
             level = Level(
-                step,
-                len(self.sigmas),
-                sigma,
-                x,
-                m,
-                x0,
-                solution.loss,
-                solution.iterations,
-                time.perf_counter() - start,
-                denoised - start,
+                step=step,
+                num_steps=len(self.sigmas),
+                sigma=sigma,
+                x=x,
+                m=m,
+                x0=x0,
+                loss=solution.loss,
+                iterations=solution.iterations,
+                seconds=time.perf_counter() - start,
+                denoiser_seconds=denoised - start,
             )
             for name, value in _HISTORY.items():
                 history[name].append(value(level))
@@ -277,15 +277,7 @@ class LMAPS:
     def _local_map(self, y: Tensor) -> LocalMap:
         if callable(self.solver):
             return self.solver(self.operator, y, self.weight)
-        name = self.solver
-        if name == "auto":
-            name = "gradient"
-            if isinstance(self.operator, DataSpaceOperator):
-                name = "gauss_newton"
-            if self.operator.quadratic:
-                name = "cg"
-            if isinstance(self.operator, AffineOperator) and self.operator.spectrum() is not None:
-                name = "spectral"
+        name = _best_solver(self.operator) if self.solver == "auto" else self.solver
         if name == "gradient":
             return GradientSteps(self.operator, y, self.weight, **self.gradient_options)
         if name == "cg":
@@ -293,8 +285,20 @@ class LMAPS:
         if name == "gauss_newton":
             return GaussNewton(self.operator, y, self.weight)
         if not isinstance(self.operator, AffineOperator):
-            raise ValueError(f"solver='spectral' needs an affine operator, got {self.operator!r}")
+            raise ValueError(
+                "solver='spectral' needs an affine operator with a spectrum, got "
+                f"{type(self.operator).__name__}: use another solver or 'auto'"
+            )
         return Spectral(self.operator, y, self.weight)
+
+
+def _best_solver(operator: Operator) -> str:
+    """Name of the most exact solver that the operator offers."""
+    if isinstance(operator, AffineOperator) and operator.spectrum() is not None:
+        return "spectral"
+    if operator.quadratic:
+        return "cg"
+    return "gauss_newton" if isinstance(operator, DataSpaceOperator) else "gradient"
 
 
 def renoise(

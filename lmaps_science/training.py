@@ -12,7 +12,7 @@ from lmaps_science.files import atomic_path
 from lmaps_science.prior.card import PriorCard
 from lmaps_science.prior.checkpoint import save_prior
 from lmaps_science.prior.images import load_images
-from lmaps_science.prior.preconditioning import EDM
+from lmaps_science.prior.preconditioning import EDM, Preconditioned
 from lmaps_science.prior.statistics import measure_error_curve, measure_image_covariance
 from lmaps_science.prior.train import Trainer, TrainingConfig
 from lmaps_science.problem import find_problem
@@ -114,11 +114,19 @@ def train_prior(
         "held_out_mean_squared_error": ", ".join(errors),
         "configuration": ", ".join(settings),
     }
-    card = PriorCard.from_mapping({**asdict(card), "training": record})
+    card = write_prior(prior, card, record, out)
+    checkpoint.unlink(missing_ok=True)
+    return card
+
+
+def write_prior(
+    prior: Preconditioned, card: PriorCard, record: Mapping[str, Any], out: Path
+) -> PriorCard:
+    """Write a trained prior and, beside it, its card with the record of its training."""
+    card = PriorCard.from_mapping({**asdict(card), "training": dict(record)})
     save_prior(prior, out, card)
     with atomic_path(out.with_suffix(".md")) as page:
         page.write_text(card.to_markdown(), encoding="utf-8")
-    checkpoint.unlink(missing_ok=True)
     return card
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.small import small_measurement, small_prior
+
 GOLDEN = Path(__file__).parent / "golden"
 MIRROR = Path(__file__).parents[2] / "shared" / "data"
 
@@ -27,3 +29,21 @@ def mirror() -> Path:
     if not MIRROR.is_dir():
         pytest.skip(f"real measurements not run: no mirror at {MIRROR}")
     return MIRROR
+
+
+@pytest.fixture(scope="session")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small scattering measurement."""
+    return small_measurement(tmp_path_factory.mktemp("data") / "measurement.h5")
+
+
+@pytest.fixture(scope="session")
+def prior(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Gaussian prior of its size."""
+    return small_prior(tmp_path_factory.mktemp("prior") / "gaussian.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spectra go to a folder of the test run, never to the user's."""
+    monkeypatch.setenv("LMAPS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))

@@ -42,7 +42,7 @@ def small_prior(
     if curve:
         sigmas = torch.logspace(-3, 2, 60)
         variance = sigmas**2 * SIGMA_DATA**2 / (sigmas**2 + SIGMA_DATA**2)
-        prior.__dict__["error_curve"] = ErrorCurve(sigmas, variance)
+        prior.error_curve = ErrorCurve(sigmas, variance)
     save_prior(prior, path, card)
     return path
 

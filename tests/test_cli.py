@@ -25,7 +25,7 @@ from lmaps_science import demo
 from lmaps_science.cli import app
 from lmaps_science.prior.checkpoint import load_prior
 from tests.conftest import GOLDEN
-from tests.small import NETWORK, small_measurement, small_prior
+from tests.small import NETWORK
 
 COMMANDS = [
     ["demo"],
@@ -35,21 +35,6 @@ COMMANDS = [
     *(["priors", name] for name in ("list", "show", "convert", "export")),
     *(["data", name] for name in ("list", "get")),
 ]
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_measurement(tmp_path_factory.mktemp("data") / "measurement.h5")
-
-
-@pytest.fixture(scope="module")
-def prior(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_prior(tmp_path_factory.mktemp("prior") / "gaussian.safetensors")
-
-
-@pytest.fixture(autouse=True)
-def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("LMAPS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 def lmaps(*arguments: object) -> Result:

@@ -15,7 +15,7 @@ from lmaps_science.problems.blackhole.fourier import RADIANS_PER_UAS, FourierSam
 from lmaps_science.problems.blackhole.likelihood import WhitenedClosures
 from lmaps_science.problems.blackhole.observation import add_fractional_error, average_scans
 from lmaps_science.problems.blackhole.uvfits import read_uvfits
-from lmaps_science.problems.scattering.metrics import blur
+from lmaps_science.problems.metrics import blur
 from tests.conftest import GOLDEN
 from tests.test_local_map import WEIGHT, dense_map, low_rank
 from tests.twin import SHAPE, GaussianTwin, MatrixOperator

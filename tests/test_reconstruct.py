@@ -21,21 +21,6 @@ from tests.small import exact_posterior, small_measurement, small_prior
 FILES = ["figure.png", "reconstruction.h5", "report.html", "summary.json"]
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_measurement(tmp_path_factory.mktemp("data") / "measurement.h5")
-
-
-@pytest.fixture(scope="module")
-def prior(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_prior(tmp_path_factory.mktemp("prior") / "gaussian.safetensors")
-
-
-@pytest.fixture(autouse=True)
-def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("LMAPS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-
-
 def test_image_and_spread_are_those_of_the_posterior(
     file: Path, prior: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

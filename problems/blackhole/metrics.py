@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lmaps_science.problems.scattering.metrics import blur, psnr
+from lmaps_science.problems.metrics import blur, psnr
 
 _BLURS = (0, 10, 15, 20)
 _HOST_COLUMNS = ("psnr", "blur_psnr (f=10)", "blur_psnr (f=15)", "blur_psnr (f=20)")

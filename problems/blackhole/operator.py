@@ -154,9 +154,8 @@ class BlackHoleImaging(Operator):
         image_size : int
             Pixels along each side.
         noise_type : str
-            'vis_thermal' (thermal noise of visibilities), 'gaussian' (independent noise of
-            each datum) or 'eht' (ehtim's, with station gains and phases). Results with
-            different noise types are not comparable.
+            'vis_thermal' (thermal noise of visibilities) or 'eht' (ehtim's, with station gains
+            and phases). Results with different noise types are not comparable.
         w1, w2, w3, w4 : float
             Weights of amplitudes, closure phases, log closure amplitudes and flux.
         device : str or torch.device
@@ -250,39 +249,3 @@ class BlackHoleImaging(Operator):
         if self.noise is None:
             return self.perturb(self.forward(x), generator)
         return self.noise(self.unnormalize(x), generator)
-
-    def fix_gauge(self, x: Tensor, peak: float) -> Tensor:
-        """Move images along what closures cannot see: position, and scale if data give none.
-
-        Parameters
-        ----------
-        x : Tensor
-            Normalised images, (batch, 1, y, x).
-        peak : float
-            Brightness in [0, 1] that the brightest pixel should have.
-
-        Returns
-        -------
-        Tensor
-            Images with the centroid of their flux in the middle, to the nearest pixel, and
-            scaled by a factor between 0.7 and 3 towards `peak`.
-        """
-        image = centred(self.unnormalize(x))
-        if isinstance(self.likelihood, WhitenedClosures):
-            brightest = image.amax((1, 2, 3), keepdim=True).clamp(min=1e-3)
-            image = image * (peak / brightest).clamp(0.7, 3.0)
-        return self.normalize(image)
-
-
-def centred(image: Tensor) -> Tensor:
-    """Images (batch, 1, y, x) rolled by whole pixels, their flux's centroid in the middle."""
-    positive = image.clamp(min=0)
-    total = positive.sum((1, 2, 3)).clamp(min=1e-6)
-    shifts = []
-    for axis, other in ((2, 3), (3, 2)):
-        size = image.shape[axis]
-        position = torch.arange(size).to(image) - (size - 1) / 2
-        shifts.append((positive.sum((1, other)) @ position / total).round().long().tolist())
-    return torch.stack(
-        [torch.roll(item, (-dy, -dx), (1, 2)) for item, dy, dx in zip(image, *shifts, strict=True)]
-    )

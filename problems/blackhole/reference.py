@@ -21,7 +21,7 @@ from lmaps_science.problems.blackhole.observation import INTRA_SITE
 if TYPE_CHECKING:
     from lmaps_science.problems.blackhole.operator import Noise
 
-NOISE_TYPES = ("vis_thermal", "gaussian", "eht")
+NOISE_TYPES = ("vis_thermal", "eht")
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ class Reference:
 
     def noise(
         self, noise_type: str, sampling: FourierSampling, likelihood: InverseBenchClosures
-    ) -> "Noise | None":
-        """What a measurement draws, seeded by its generator; None is the likelihood's noise."""
+    ) -> "Noise":
+        """What a measurement draws, seeded by its generator."""
         if noise_type not in NOISE_TYPES:
             raise ValueError(
                 f"noise_type: expected one of {', '.join(NOISE_TYPES)}, got {noise_type!r}"
@@ -130,7 +130,7 @@ class Reference:
             v = torch.cat([v, flux.to(v)], 1).to(image.device)
             return likelihood.measure(v, v[:, -1:].real).joined().to(image.dtype)
 
-        return {"vis_thermal": thermal, "eht": corrupted, "gaussian": None}[noise_type]
+        return {"vis_thermal": thermal, "eht": corrupted}[noise_type]
 
     def _observe(self, image: Tensor, seed: int) -> Tensor:
         """Visibilities with ehtim's thermal noise, gains and phases, (visibilities,)."""

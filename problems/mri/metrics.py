@@ -1,10 +1,9 @@
 """How close a reconstructed image is to the truth, and to the data, as InverseBench has it."""
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from lmaps_science.problems.metrics import windowed_ssim
 from lmaps_science.problems.mri.operator import MultiCoilMRI
 
 
@@ -47,24 +46,8 @@ def ssim(image: Tensor, truth: Tensor) -> Tensor:
     Tensor
         (batch,), float64.
     """
-    from skimage.metrics import structural_similarity
-
     clipped, target, peak = _clipped(image, truth)
-    target, peak = target.expand_as(clipped), peak.expand(len(clipped))
-    return torch.tensor(
-        [
-            structural_similarity(
-                a,
-                b,
-                data_range=float(p),
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-            )
-            for a, b, p in zip(_array(clipped), _array(target), peak, strict=True)
-        ],
-        dtype=torch.float64,
-    )
+    return windowed_ssim(clipped, target.expand_as(clipped), peak.expand(len(clipped)))
 
 
 def data_misfit(operator: MultiCoilMRI, x: Tensor, y: Tensor) -> Tensor:
@@ -72,31 +55,8 @@ def data_misfit(operator: MultiCoilMRI, x: Tensor, y: Tensor) -> Tensor:
     return operator.loss(x, y).sqrt()
 
 
-def chi_squared(operator: MultiCoilMRI, x: Tensor, y: Tensor) -> Tensor:
-    """Misfit per datum, loss / (M σ²), (batch,): 1 where only the noise is left.
-
-    Parameters
-    ----------
-    operator : MultiCoilMRI
-        With its noise level.
-    x : Tensor
-        Images, (batch, 2, y, x).
-    y : Tensor
-        Data, (batch or 1, coils, y, x, 2).
-
-    Returns
-    -------
-    Tensor
-    """
-    return operator.loss_weight * operator.loss(x, y) / operator.num_data
-
-
 def _clipped(image: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Magnitudes of the image, clipped, and of the truth, and the truth's largest."""
     target = magnitude(truth)
     peak = target.flatten(1).amax(1)
     return magnitude(image).minimum(peak[:, None, None]), target, peak
-
-
-def _array(image: Tensor) -> NDArray[np.float64]:
-    return image.detach().cpu().double().numpy()

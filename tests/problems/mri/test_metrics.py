@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from lmaps_science.problems import MultiCoilMRI
+from lmaps_science.problems.metrics import chi_squared
 from lmaps_science.problems.mri import metrics
 
 
@@ -52,4 +53,4 @@ def test_chi_squared_of_a_known_residual():
     operator = MultiCoilMRI(torch.ones(2, 4, 4, dtype=torch.complex64), mask, sigma_noise=0.1)
     x = torch.zeros(1, 2, 4, 4)
     y = torch.full((1, 2, 4, 4, 2), 0.1) * operator.mask[..., None]
-    torch.testing.assert_close(metrics.chi_squared(operator, x, y), torch.tensor([2.0]))
+    torch.testing.assert_close(chi_squared(operator, x, y), torch.tensor([2.0]))

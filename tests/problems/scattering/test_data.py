@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lmaps_science.problems import InverseScattering
-from lmaps_science.problems.scattering import data
+from lmaps_science.problems.scattering import data, objects
 
 
 @pytest.fixture
@@ -171,20 +171,20 @@ def test_nothing_is_half_written(measurement, monkeypatch):
 def test_simulated_noise_belongs_to_the_image(make_geometry):
     operator = InverseScattering.from_geometry(make_geometry("shared receivers"), 0.1)
     images = 2 * torch.rand(3, 21, 50, dtype=torch.float64) - 1
-    y = data.simulate(images, operator, seed=4)
+    y = objects.simulate(images, operator, seed=4)
     assert y.shape == (3, 4, 30)
-    torch.testing.assert_close(y[:2], data.simulate(images[:2].numpy(), operator, seed=4))
+    torch.testing.assert_close(y[:2], objects.simulate(images[:2].numpy(), operator, seed=4))
     noise = y - operator.forward(images[:, None])
     assert float(noise.abs().square().mean()) == pytest.approx(0.01, rel=0.2)
     assert abs(torch.corrcoef(torch.view_as_real(noise).flatten(1))[0, 1]) < 0.3
-    assert not torch.equal(y, data.simulate(images, operator, seed=5))
+    assert not torch.equal(y, objects.simulate(images, operator, seed=5))
 
 
 @pytest.mark.parametrize("images", [np.zeros((1, 21, 50), np.uint8), np.full((1, 21, 50), 1.5)])
 def test_images_out_of_range(make_geometry, images):
     operator = InverseScattering.from_geometry(make_geometry("shared receivers"), 0.1)
     with pytest.raises(ValueError, match=r"expected floats in \[-1, 1\]"):
-        data.simulate(images, operator)
+        objects.simulate(images, operator)
 
 
 @pytest.fixture
@@ -200,15 +200,17 @@ def lmdb_folder(tmp_path):
 
 def test_inversebench_images(lmdb_folder):
     folder, images = lmdb_folder
-    np.testing.assert_array_equal(data.read_inversebench(folder, 8), 2 * images - 1)
-    np.testing.assert_array_equal(data.read_inversebench(folder, 8, [2, 0]), 2 * images[[2, 0]] - 1)
+    np.testing.assert_array_equal(objects.read_inversebench(folder, 8), 2 * images - 1)
+    np.testing.assert_array_equal(
+        objects.read_inversebench(folder, 8, [2, 0]), 2 * images[[2, 0]] - 1
+    )
     with pytest.raises(ValueError, match=r"image 7: expected 8×8 float32 .* got no such image"):
-        data.read_inversebench(folder, 8, [7])
+        objects.read_inversebench(folder, 8, [7])
     with pytest.raises(ValueError, match=r"image 0: expected 16×16 .* got 256 bytes"):
-        data.read_inversebench(folder, 16)
+        objects.read_inversebench(folder, 16)
     shutil.rmtree(folder)
     with pytest.raises(FileNotFoundError, match="expected a folder with an LMDB"):
-        data.read_inversebench(folder)
+        objects.read_inversebench(folder)
 
 
 def test_cells_are_split_by_image(tmp_path):
@@ -216,19 +218,19 @@ def test_cells_are_split_by_image(tmp_path):
     percentiles = np.array([[0, 4], [4, 6], [0, 16], [12, 12]], np.float32)
     path = tmp_path / "tiles.npz"
     np.savez(path, tiles=tiles, image_index=[0, 9, 10, 19], image_p1_p998=percentiles)
-    train, test = data.cells(path, "train"), data.cells(path, "test")
+    train, test = objects.cells(path, "train"), objects.cells(path, "test")
     np.testing.assert_allclose(train[0], [[-1, -0.5], [0, 0.5]])
     np.testing.assert_allclose(train[1], [[0, 0.125], [0.25, 0.375]])
     np.testing.assert_allclose(test, [[[-1, 0], [1, 1]], [[-1, 1], [1, 1]]])
     assert test.dtype == np.float32
-    np.testing.assert_array_equal(data.cells(path, "test", return_index=True)[1], [9, 19])
+    np.testing.assert_array_equal(objects.cells(path, "test", return_index=True)[1], [9, 19])
     with pytest.raises(ValueError, match="split: expected"):
-        data.cells(path, "all")
+        objects.cells(path, "all")
 
 
 def test_real_cells(mirror):
     path = mirror / "microscopy" / "dsb2018_fluo_tiles128.npz"
-    train, test = data.cells(path, "train"), data.cells(path, "test")
+    train, test = objects.cells(path, "train"), objects.cells(path, "test")
     assert len(train) + len(test) == 2861
     assert train.shape[1:] == test.shape[1:] == (128, 128)
     assert -1 <= test.min() < -0.9

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from lmaps_science.problems import InverseScattering
+from lmaps_science.problems.metrics import chi_squared
 from lmaps_science.problems.scattering import metrics
 
 
@@ -52,7 +53,7 @@ def test_chi_squared_of_a_known_residual():
     x = torch.zeros(2, 1, 16, 16, dtype=torch.float64)
     y = operator.forward(x) + torch.tensor([0.1j, 0.3])[:, None, None]
     torch.testing.assert_close(
-        metrics.chi_squared(operator, x, y),
+        chi_squared(operator, x, y),
         torch.tensor([1.0, 9.0], dtype=torch.float64),
         rtol=1e-6,
         atol=0,
