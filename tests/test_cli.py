@@ -147,7 +147,9 @@ def test_file_that_is_none(content: bytes | None, prior: Path, tmp_path: Path) -
     if content is not None:
         path.write_bytes(content)
     result = lmaps("reconstruct", "scattering", path, "--out", tmp_path / "out", "--prior", prior)
-    assert str(path) in one_line_error(result)
+    line = one_line_error(result)
+    assert str(path) in line
+    assert "expected a scattering measurement in HDF5" in line
 
 
 class Payload:
