@@ -80,8 +80,8 @@ def read_measurement(path: str | Path, device: str | torch.device = "cpu") -> Me
         raise FileNotFoundError(f"{path}: no such file; expected a scattering measurement in HDF5")
     if not h5py.is_hdf5(path):
         raise ValueError(
-            f"{path}: expected a scattering measurement in HDF5, got a file that is not HDF5 or was "
-            "cut off; write one with write_measurement, or see the README for what it holds"
+            f"{path}: expected a scattering measurement in HDF5, got a file that is not HDF5; "
+            "write one with write_measurement, or see the README for what it holds"
         )
     try:
         with h5py.File(path) as file:
