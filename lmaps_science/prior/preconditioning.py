@@ -26,6 +26,8 @@ def sigma_vector(sigma: float | Tensor, x: Tensor) -> Tensor:
 class Preconditioned(nn.Module):
     """A denoiser D(x; sigma) = c_skip x + c_out F(c_in x; c_noise) (Karras et al. 2022, eq. 7).
 
+    Both x and D are taken relative to `mean`, the images' mean.
+
     What a checkpoint knows beside the weights is set when it is loaded: `name`, `sha256`,
     `image_shape` and `sigma_max` of the training, `error_curve` and `image_covariance`.
 
@@ -37,6 +39,7 @@ class Preconditioned(nn.Module):
         Run the network in bfloat16 autocast; the preconditioning stays in float32.
     """
 
+    mean = 0.0
     name = ""
     sha256 = ""
     image_shape: tuple[int, int, int] | None = None
@@ -72,20 +75,26 @@ class Preconditioned(nn.Module):
         sigma = sigma_vector(sigma, x)
         if x.device.type == "cpu":
             x, sigma = (padded(a, torch.get_num_threads()) for a in (x, sigma))
-        x = x.to(torch.float32)
+        x = x.to(torch.float32) - self.mean
         c_skip, c_out, c_in, c_noise = self.coefficients(sigma.to(torch.float32))
         skip, out, scale = (c[:, None, None, None] for c in (c_skip, c_out, c_in))
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.use_bfloat16):
             residual = self.network(scale * x, c_noise)
-        return (skip * x + out * residual.to(torch.float32))[:batch]
+        return (self.mean + skip * x + out * residual.to(torch.float32))[:batch]
 
 
 class EDM(Preconditioned):
     """Preconditioning of Karras et al. (2022), table 1, right column."""
 
-    def __init__(self, network: nn.Module, bfloat16: bool = False, sigma_data: float = 0.5) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        bfloat16: bool = False,
+        sigma_data: float = 0.5,
+        mean: float = 0.0,
+    ) -> None:
         super().__init__(network, bfloat16)
-        self.sigma_data = sigma_data
+        self.sigma_data, self.mean = sigma_data, mean
 
     def coefficients(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """c_skip, c_out, c_in, c_noise at `sigma`, each (batch,)."""
