@@ -8,9 +8,10 @@ from rich.progress import Progress
 from torch import Tensor
 
 from lmaps_science.prior.card import PriorCard
+from lmaps_science.prior.curves import measure_error_curve, measure_peak_curve
+from lmaps_science.prior.image_covariance import measure_image_covariance
 from lmaps_science.prior.preconditioning import EDM
 from lmaps_science.prior.registry import write_manifest
-from lmaps_science.prior.statistics import measure_error_curve, measure_image_covariance
 from lmaps_science.prior.train import Trainer, TrainingConfig
 from lmaps_science.problems.blackhole.population import EVERYTHING, NO_RINGS, draw, read_models
 from lmaps_science.training import trained_sigma_max, write_prior
@@ -89,6 +90,7 @@ def main() -> None:
 
     unseen = images(options.name, models, HELD_OUT_COUNT, seed=10**6)
     curve = prior.error_curve = measure_error_curve(prior, unseen)
+    prior.peak_curve = measure_peak_curve(prior, unseen)
     prior.image_covariance = measure_image_covariance(training)
     errors = "; ".join(f"{curve(s):.2e} at σ = {s:g}" for s in (0.02, 0.1, 0.5, 2.0))
     record = {

@@ -8,9 +8,10 @@ from common import TILES
 from rich.progress import Progress
 
 from lmaps_science.prior.card import PriorCard
+from lmaps_science.prior.curves import measure_error_curve
+from lmaps_science.prior.image_covariance import measure_image_covariance
 from lmaps_science.prior.preconditioning import EDM
 from lmaps_science.prior.registry import write_manifest
-from lmaps_science.prior.statistics import measure_error_curve, measure_image_covariance
 from lmaps_science.prior.train import Trainer, TrainingConfig
 from lmaps_science.problems.scattering.objects import cells
 from lmaps_science.training import NETWORK, SIGMA_DATA, trained_sigma_max, write_prior

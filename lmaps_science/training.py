@@ -11,9 +11,10 @@ from torch import Tensor
 from lmaps_science.files import atomic_path
 from lmaps_science.prior.card import PriorCard
 from lmaps_science.prior.checkpoint import save_prior
+from lmaps_science.prior.curves import measure_error_curve
+from lmaps_science.prior.image_covariance import measure_image_covariance
 from lmaps_science.prior.images import load_images
 from lmaps_science.prior.preconditioning import EDM, Preconditioned
-from lmaps_science.prior.statistics import measure_error_curve, measure_image_covariance
 from lmaps_science.prior.train import Trainer, TrainingConfig
 from lmaps_science.problem import find_problem
 

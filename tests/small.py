@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lmaps_science.prior.card import PriorCard
 from lmaps_science.prior.checkpoint import save_prior
-from lmaps_science.prior.statistics import ErrorCurve
+from lmaps_science.prior.curves import ErrorCurve
 from lmaps_science.problems.scattering.data import write_measurement
 from lmaps_science.problems.scattering.operator import InverseScattering
 

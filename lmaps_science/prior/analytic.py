@@ -11,8 +11,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from lmaps_science.prior.curves import ErrorCurve, measure_error_curve
+from lmaps_science.prior.image_covariance import ImageCovariance
 from lmaps_science.prior.preconditioning import sigma_vector
-from lmaps_science.prior.statistics import ErrorCurve, ImageCovariance, measure_error_curve
 
 SIGMAS = torch.logspace(-4, 3, 700)
 """Noise levels of the analytic error curves; interpolation is then good to 1e-4."""

@@ -15,15 +15,21 @@ from torch import Tensor, nn
 
 from lmaps_science.files import atomic_path
 from lmaps_science.prior.card import HEADER_KEY, PriorCard, read_header
+from lmaps_science.prior.curves import ErrorCurve, PeakCurve
+from lmaps_science.prior.image_covariance import ImageCovariance
 from lmaps_science.prior.inversebench_weights import infer_card, read_state_dict
 from lmaps_science.prior.preconditioning import Preconditioned
 from lmaps_science.prior.registry import file_sha256, verified_path
-from lmaps_science.prior.statistics import ErrorCurve, ImageCovariance
 
-STATISTICS = {"error_curve": ErrorCurve, "image_covariance": ImageCovariance}
+STATISTICS = {
+    "error_curve": ErrorCurve,
+    "peak_curve": PeakCurve,
+    "image_covariance": ImageCovariance,
+}
 PREFIX = "statistics."
 
-Statistics = Mapping[str, ErrorCurve | ImageCovariance | None]
+Statistic = ErrorCurve | PeakCurve | ImageCovariance
+Statistics = Mapping[str, Statistic | None]
 
 
 class Checkpoint(NamedTuple):
@@ -60,7 +66,7 @@ def load_prior(
     Preconditioned
         ``prior(x, sigma)`` = E[x0 | x], in evaluation mode and without gradients of its
         weights. It carries `card`, `name`, `sha256` (of the file), `image_shape`, `sigma_max`,
-        `error_curve` and `image_covariance` (None where the file has none).
+        `error_curve`, `peak_curve` and `image_covariance` (None where the file has none).
 
     Raises
     ------
@@ -105,7 +111,7 @@ def save_prior(prior: Preconditioned, path: str | Path, card: PriorCard) -> None
     Parameters
     ----------
     prior : Preconditioned
-        With `error_curve` and `image_covariance` where they have been measured.
+        With `error_curve`, `peak_curve` and `image_covariance` where they have been measured.
     path : str or Path
         File to write; ``.safetensors``.
     card : PriorCard
@@ -209,7 +215,7 @@ def join_statistics(
     tensors: Mapping[str, Tensor], scalars: Mapping[str, Mapping[str, Any]]
 ) -> Statistics:
     """Statistics by name, from what `split_statistics` made; None for those that are absent."""
-    joined: dict[str, ErrorCurve | ImageCovariance | None] = {}
+    joined: dict[str, Statistic | None] = {}
     for name, kind in STATISTICS.items():
         prefix = f"{PREFIX}{name}."
         values: dict[str, Any] = {

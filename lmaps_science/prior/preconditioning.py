@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from lmaps_science.batching import padded
 
 if TYPE_CHECKING:
-    from lmaps_science.prior.statistics import ErrorCurve, ImageCovariance
+    from lmaps_science.prior.curves import ErrorCurve, PeakCurve
+    from lmaps_science.prior.image_covariance import ImageCovariance
 
 
 def sigma_vector(sigma: float | Tensor, x: Tensor) -> Tensor:
@@ -29,7 +30,8 @@ class Preconditioned(nn.Module):
     Both x and D are taken relative to `mean`, the images' mean.
 
     What a checkpoint knows beside the weights is set when it is loaded: `name`, `sha256`,
-    `image_shape` and `sigma_max` of the training, `error_curve` and `image_covariance`.
+    `image_shape` and `sigma_max` of the training, `error_curve`, `peak_curve` and
+    `image_covariance`.
 
     Parameters
     ----------
@@ -45,6 +47,7 @@ class Preconditioned(nn.Module):
     image_shape: tuple[int, int, int] | None = None
     sigma_max: float | None = None
     error_curve: "ErrorCurve | None" = None
+    peak_curve: "PeakCurve | None" = None
     image_covariance: "ImageCovariance | None" = None
 
     def __init__(self, network: nn.Module, bfloat16: bool = False) -> None:

@@ -19,7 +19,7 @@ import torch
 from lmaps_science.inversebench.network import export
 from lmaps_science.prior.card import PriorCard
 from lmaps_science.prior.checkpoint import save_prior
-from lmaps_science.prior.statistics import ErrorCurve
+from lmaps_science.prior.curves import ErrorCurve
 
 pytestmark = pytest.mark.host
 

@@ -8,8 +8,9 @@ from omegaconf import OmegaConf
 from lmaps_science.inversebench.network import HostNetwork, export
 from lmaps_science.prior.card import PriorCard
 from lmaps_science.prior.checkpoint import load_prior, save_prior
+from lmaps_science.prior.curves import ErrorCurve
+from lmaps_science.prior.image_covariance import ImageCovariance
 from lmaps_science.prior.preconditioning import EDM
-from lmaps_science.prior.statistics import ErrorCurve, ImageCovariance
 from lmaps_science.prior.unet import ShuffleUNet
 
 NETWORK = {"type": "ShuffleUNet", "channels": [8, 16], "num_blocks": 1}

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from lmaps_science.prior.analytic import GaussianMixturePrior, GaussianPrior
-from lmaps_science.prior.statistics import ImageCovariance, measure_error_curve
+from lmaps_science.prior.curves import measure_error_curve
+from lmaps_science.prior.image_covariance import ImageCovariance
 
 SHAPE = (1, 3, 4)
 PIXELS = 12

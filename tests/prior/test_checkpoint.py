@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from lmaps_science.prior import registry
 from lmaps_science.prior.card import PriorCard, read_header
 from lmaps_science.prior.checkpoint import convert, load_prior, save_prior
+from lmaps_science.prior.curves import ErrorCurve
+from lmaps_science.prior.image_covariance import ImageCovariance
 from lmaps_science.prior.preconditioning import EDM, VP
-from lmaps_science.prior.statistics import ErrorCurve, ImageCovariance
 from lmaps_science.prior.unet import ShuffleUNet
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -4,8 +4,8 @@ import math
 import pytest
 import torch
 
+from lmaps_science.prior.curves import measure_error_curve
 from lmaps_science.prior.preconditioning import EDM
-from lmaps_science.prior.statistics import measure_error_curve
 from lmaps_science.prior.train import Trainer, TrainingConfig, augment, edm_loss, random_crop
 from lmaps_science.prior.unet import ShuffleUNet
 

@@ -1,71 +1,17 @@
-"""What is known of a prior beside its denoiser: its error curve and its images' covariance.
-
-They set the width of p(x0 | x_t) in the method: the error curve that of the `calibrated`
-covariance, the images' covariance that of `gaussian` and `saturating`.
-"""
+"""The covariance of a prior's images, which sets the width of p(x0 | x_t) in `gaussian`."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
-
-SIGMAS = torch.logspace(math.log10(0.003), math.log10(100), 16)
-"""Noise levels at which an error curve is measured by default."""
 
 BASIS_BYTES = 5_000_000
 """Size of an image covariance's basis in float16, by default: what a checkpoint spares."""
 
 FLOOR = 1e-6
 """Least variance of a measured covariance over its mean variance: it stays invertible."""
-
-Denoiser = Callable[[Tensor, float], Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class ErrorCurve:
-    """Mean squared denoising error per component against the noise level.
-
-    Attributes
-    ----------
-    sigmas : Tensor
-        Noise levels, increasing, (levels,), float32.
-    mse : Tensor
-        E|prior(x0 + sigma n, sigma) - x0|^2 / components, (levels,), float32.
-    """
-
-    sigmas: Tensor
-    mse: Tensor
-
-    def __post_init__(self) -> None:
-        if self.sigmas.ndim != 1 or self.sigmas.shape != self.mse.shape or len(self.sigmas) < 2:
-            raise ValueError(
-                "error curve: expected as many noise levels as errors and at least 2, got "
-                f"shapes {tuple(self.sigmas.shape)} and {tuple(self.mse.shape)}"
-            )
-        if not (self.sigmas[0] > 0 and (self.sigmas.diff() > 0).all()):
-            raise ValueError("error curve: expected noise levels that are positive and increase")
-        if not ((self.mse > 0) & self.mse.isfinite()).all():
-            raise ValueError("error curve: expected errors that are positive and finite")
-
-    def __call__(self, sigma: float) -> float:
-        """Error at `sigma`: linear in the logarithms between the levels.
-
-        Above the last level it is constant, as the prior knows no more than its images'
-        variance; below the first it falls as sigma^2, as the noise does.
-        """
-        if not sigma > 0:
-            raise ValueError(f"sigma: expected a positive noise level, got {sigma}")
-        log_sigmas, log_mse = self._logarithms
-        below = min(0.0, math.log(sigma) - log_sigmas[0])
-        return math.exp(np.interp(math.log(sigma), log_sigmas, log_mse) + 2 * below)
-
-    @cached_property
-    def _logarithms(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.sigmas.double().log().numpy(), self.mse.double().log().numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,49 +103,6 @@ class ImageCovariance:
         """Full covariance matrix, (pixels, pixels); for small images."""
         unit = torch.eye(self.basis.shape[1], dtype=self.basis.dtype, device=self.basis.device)
         return self.apply(lambda e: e, unit.view(-1, *self.shape)).flatten(1)
-
-
-@torch.no_grad()
-def measure_error_curve(
-    prior: Denoiser,
-    images: Tensor,
-    sigmas: Tensor = SIGMAS,
-    seed: int = 0,
-    batch_size: int = 16,
-) -> ErrorCurve:
-    """Measure a denoiser's error on images it was not trained on.
-
-    Parameters
-    ----------
-    prior : callable
-        (noisy images, sigma) to E[x0 | x].
-    images : Tensor
-        Held-out images, (count, channels, y, x), on the prior's device.
-    sigmas : Tensor
-        Noise levels, increasing, (levels,).
-    seed : int
-        Of the noise, the same at every level; the batch size does not change it.
-    batch_size : int
-        Images per call of the prior.
-
-    Returns
-    -------
-    ErrorCurve
-        Averaged over images and components.
-    """
-    if images.ndim != 4 or len(images) == 0:
-        raise ValueError(
-            f"images: expected shape (count, channels, y, x), got {tuple(images.shape)}"
-        )
-    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
-    mse = []
-    for sigma in sigmas.tolist():
-        total = 0.0
-        for x0, n in zip(images.split(batch_size), noise.split(batch_size), strict=True):
-            error = prior(x0 + sigma * n.to(x0), sigma) - x0
-            total += float(error.double().square().sum())
-        mse.append(total / images.numel())
-    return ErrorCurve(sigmas.float().cpu(), torch.tensor(mse))
 
 
 @torch.no_grad()
