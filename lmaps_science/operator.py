@@ -111,6 +111,23 @@ class Operator(ABC):
             )
         return 1 / (self.sigma_noise**2 * (1 if self.complex_data else 2))
 
+    def fix_gauge(self, x: Tensor, peak: float | None) -> Tensor:
+        """Images moved, along what the data cannot see, to where the prior expects them.
+
+        Parameters
+        ----------
+        x : Tensor
+            Normalised images, (batch, channels, y, x).
+        peak : float or None
+            Largest value that the prior expects of such an image, where it says.
+
+        Returns
+        -------
+        Tensor
+            Images of the same likelihood; here, of an operator without such freedom, `x`.
+        """
+        return x
+
     def loss_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """`loss` and its gradient with respect to x, which has the shape of x."""
         with torch.enable_grad():

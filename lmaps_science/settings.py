@@ -1,5 +1,6 @@
 """Measured defaults of each kind of problem; what ``None`` and ``"auto"`` stand for."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -18,6 +19,12 @@ class Settings:
     sample_width : float
         Factor on the latter, so that the spread covers the objects: the prior's mean error
         over all pixels understates its error on them. Measured on training images.
+    tempering : float
+        Above this noise level the likelihood counts for less, by 1 / (1 + (sigma / tempering)²):
+        where it is far from quadratic, data that are pressed on an image of much noise lead to
+        the wrong one of several modes.
+    lower_bound : float
+        No image is below it, in normalised units.
     """
 
     num_steps: int = 20
@@ -26,9 +33,20 @@ class Settings:
     mode_covariance: str = "isotropic"
     sample_covariance: str = "calibrated"
     sample_width: float = 1.0
+    tempering: float = math.inf
+    lower_bound: float = -math.inf
 
 
 SETTINGS = {
+    "blackhole": Settings(
+        num_steps=40,
+        sigma_max=5.0,
+        sigma_min=0.02,
+        mode_covariance="gaussian",
+        sample_covariance="gaussian",
+        tempering=0.5,
+        lower_bound=-1.0,
+    ),
     "generic": Settings(),
     "mri": Settings(num_steps=25, sigma_max=1.0, mode_covariance="calibrated"),
     "scattering": Settings(sigma_max=1.0, sample_width=2.0),

@@ -171,12 +171,14 @@ class LMAPS:
         """The covariance as a function of sigma; 'auto' is the problem's default."""
         if callable(covariance):
             return covariance
-        if covariance != "auto":
-            return covariance_by_name(covariance, self.prior, self.operator)
-        if self.estimate == "mode":
-            return covariance_by_name(self.defaults.mode_covariance, self.prior, self.operator)
-        plain = covariance_by_name(self.defaults.sample_covariance, self.prior, self.operator)
-        return lambda sigma: plain(sigma).scaled(self.defaults.sample_width)
+        defaults, width = self.defaults, 1.0
+        if covariance == "auto" and self.estimate == "mode":
+            covariance = defaults.mode_covariance
+        elif covariance == "auto":
+            covariance, width = defaults.sample_covariance, defaults.sample_width
+        plain = covariance_by_name(covariance, self.prior, self.operator)
+        # A mode depends on the product of covariance and weight alone.
+        return lambda sigma: plain(sigma).scaled(width / (1 + (sigma / defaults.tempering) ** 2))
 
     def _published(
         self, k1: float | None, k2: float | None, covariance: str | CovarianceOfLevel
@@ -227,10 +229,10 @@ class LMAPS:
         history: dict[str, list[float]] = {name: [] for name in _HISTORY}
 
         local = self._local_map(y)
-        x = self.sigmas[0] * noise_like(blank, generators)
+        x = getattr(self.prior, "mean", 0.0) + self.sigmas[0] * noise_like(blank, generators)
         for step, sigma in enumerate(self.sigmas.tolist()):
             start = time.perf_counter()
-            m = self.prior(x, sigma)
+            m = self.operator.fix_gauge(self.prior(x, sigma), self._peak(sigma))
             denoised = time.perf_counter()
             Sigma = self.covariance(sigma)
             solution = (
@@ -238,7 +240,7 @@ class LMAPS:
                 if self.estimate == "mode"
                 else local.sample(m, Sigma, generators)
             )
-            x0 = solution.x0
+            x0 = solution.x0.clamp(min=self.defaults.lower_bound)
             level = Level(
                 step=step,
                 num_steps=len(self.sigmas),
@@ -273,6 +275,11 @@ class LMAPS:
         if not torch.isfinite(torch.view_as_real(y) if y.is_complex() else y).all():
             raise ValueError("the data hold NaN or infinite values: mask or remove them")
         return y
+
+    def _peak(self, sigma: float) -> float | None:
+        """Peak of an image of this noise level, where the prior knows it."""
+        curve = getattr(self.prior, "peak_curve", None)
+        return None if curve is None else curve(sigma)
 
     def _local_map(self, y: Tensor) -> LocalMap:
         if callable(self.solver):

@@ -69,6 +69,7 @@ class InverseBenchClosures:
     """
 
     loss_weight = 0.25
+    scale_free = False
 
     def __init__(
         self,

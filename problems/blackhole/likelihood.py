@@ -21,10 +21,14 @@ _TINY = 1e-20
 
 
 class Likelihood(Protocol):
-    """-log p(y | V) = loss_weight Σ r(V, y)² + const, of complex V (batch, visibilities)."""
+    """-log p(y | V) = loss_weight Σ r(V, y)² + const, of complex V (batch, visibilities).
+
+    It is `scale_free` if it does not change when V is multiplied by a positive number.
+    """
 
     loss_weight: float
     data_shape: tuple[int, ...]
+    scale_free: bool
 
     def predict(self, visibilities: Tensor) -> Tensor:
         """Noiseless data (batch, *data_shape)."""
@@ -76,6 +80,7 @@ class WhitenedClosures:
     """
 
     loss_weight = 0.5
+    scale_free = True
 
     def __init__(self, closures: Closures, device: str | torch.device = "cpu") -> None:
         self.num_phases = len(closures.phase)

@@ -95,16 +95,30 @@ def rescale_intra_site(observation: Observation, compact_flux: float | None) -> 
     They see the flux of everything around the source; the ring is fed by `compact_flux`
     (Jansky) alone. Both the visibility and its sigma are multiplied by compact_flux over the
     median amplitude.
+
+    Raises
+    ------
+    ValueError
+        If it is no flux > 0, is more than `observation` measures in all, or is less than what
+        arrives at longer baselines; each with a margin of two, for calibration.
     """
     intra = observation.intra_site
     if compact_flux is None:
         return observation.select(~intra)
-    if not compact_flux > 0:
+    if not 0 < compact_flux < np.inf:
         raise ValueError(f"compact_flux: expected a flux > 0 in Jansky, got {compact_flux}")
     if not intra.any():
         return observation
-    median = np.median(np.abs(observation.visibility[intra]))
-    factor = np.where(intra, compact_flux / median, 1.0)
+    amplitude = np.abs(observation.visibility)
+    total = np.median(amplitude[intra])
+    least = np.quantile(amplitude[~intra], 0.9) if not intra.all() else 0.0
+    if not least / 2 <= compact_flux <= 2 * total:
+        raise ValueError(
+            f"compact_flux: got {compact_flux:g} Jy, but baselines within a site measure "
+            f"{total:.3g} Jy in all and longer ones up to {least:.3g} Jy; expected a flux between, "
+            "in Jansky"
+        )
+    factor = np.where(intra, compact_flux / total, 1.0)
     return replace(
         observation,
         visibility=observation.visibility * factor,
@@ -112,14 +126,53 @@ def rescale_intra_site(observation: Observation, compact_flux: float | None) -> 
     )
 
 
+def require_within(observation: Observation, field_of_view: float) -> None:
+    """Refuse a source far larger than a field of view.
+
+    Brightness within |l|, |m| <= F/2 has |V(u, v)| >= V(0) cos(π F (|u| + |v|)) up to a quarter
+    of a turn. Baselines short enough for this to matter see a larger source fade.
+
+    Parameters
+    ----------
+    observation : Observation
+        Averaged over scans.
+    field_of_view : float
+        F, radian.
+
+    Raises
+    ------
+    ValueError
+        If a baseline's median amplitude is less than a quarter of what that leaves of the
+        largest; losses of gain are rarely more.
+    """
+    baselines, index = np.unique(observation.stations, axis=0, return_inverse=True)
+    turn = np.pi * field_of_view * np.abs(observation.uv).sum(1)
+    amplitude = np.abs(observation.visibility)
+    rows = [np.flatnonzero(index.ravel() == i) for i in range(len(baselines))]
+    medians = np.array([np.median(amplitude[r]) for r in rows])
+    least = np.array([np.cos(min(turn[r].max(), np.pi / 2)) for r in rows]) * medians.max(initial=0)
+    faded = np.flatnonzero(4 * medians < least)
+    if len(faded):
+        first = faded[0]
+        raise ValueError(
+            f"the source is larger than the field of view: {'-'.join(baselines[first])} measures "
+            f"{medians[first]:.3g} Jy where a source within the field leaves at least "
+            f"{least[first]:.3g} of {medians.max():.3g} Jy; give a wider field_of_view_uas"
+        )
+
+
 def add_fractional_error(observation: Observation, fraction: float) -> Observation:
     """Add fraction |V| in quadrature to each sigma: errors that do not close."""
+    if not 0 <= fraction < np.inf:
+        raise ValueError(f"fractional_error: expected a number >= 0, got {fraction}")
     error = fraction * np.abs(observation.visibility)
     return replace(observation, sigma=np.hypot(observation.sigma, error))
 
 
 def cut_signal_to_noise(observation: Observation, minimum: float) -> Observation:
     """Keep |V| / sigma > minimum."""
+    if not 0 <= minimum < np.inf:
+        raise ValueError(f"min_signal_to_noise: expected a number >= 0, got {minimum}")
     return observation.select(np.abs(observation.visibility) > minimum * observation.sigma)
 
 

@@ -16,6 +16,9 @@ from lmaps_science.problems.blackhole.fourier import (
 from lmaps_science.problems.blackhole.likelihood import Likelihood, WhitenedClosures
 from lmaps_science.problems.blackhole.observation import Observation
 
+_GAUGE_FACTORS = (0.7, 3.0)
+"""How far one level moves the scale of an image."""
+
 Noise = Callable[[Tensor, torch.Generator | None], Tensor]
 
 
@@ -190,6 +193,18 @@ class BlackHoleImaging(Operator):
         """The w of -log p(y | x) = w loss(x, y) + const."""
         return self.likelihood.loss_weight
 
+    def fix_gauge(self, x: Tensor, peak: float | None) -> Tensor:
+        """Images with their flux's centroid on the middle pixel and their peak at `peak`.
+
+        Closure quantities fix neither the position nor the scale of a source.
+        """
+        brightness = centred(self.unnormalize(x).clamp(min=0))
+        if peak is not None and self.likelihood.scale_free:
+            largest = brightness.amax((1, 2, 3), keepdim=True)
+            factor = self.unnormalize(torch.tensor(peak)) / largest.clamp(min=1e-3)
+            brightness = brightness * factor.clamp(*_GAUGE_FACTORS)
+        return self.normalize(brightness)
+
     def forward(self, x: Tensor) -> Tensor:
         """Noiseless data of normalised images (batch, 1, y, x)."""
         return self.likelihood.predict(self.visibilities(x))
@@ -249,3 +264,17 @@ class BlackHoleImaging(Operator):
         if self.noise is None:
             return self.perturb(self.forward(x), generator)
         return self.noise(self.unnormalize(x), generator)
+
+
+def centred(brightness: Tensor) -> Tensor:
+    """Images (batch, 1, y, x) rolled by whole pixels so that their centroid is in the middle."""
+    rows, columns = (torch.arange(n, device=brightness.device) for n in brightness.shape[2:])
+    flux = brightness.sum((1, 2, 3)).clamp(min=1e-12)
+    down = (brightness.sum((1, 3)) @ rows.to(brightness)) / flux
+    right = (brightness.sum((1, 2)) @ columns.to(brightness)) / flux
+    shift_y = (rows.float().mean() - down).round().long()
+    shift_x = (columns.float().mean() - right).round().long()
+    at_y = (rows - shift_y[:, None]) % len(rows)
+    at_x = (columns - shift_x[:, None]) % len(columns)
+    batch = torch.arange(len(brightness), device=brightness.device)[:, None, None]
+    return brightness[batch, 0, at_y[:, :, None], at_x[:, None, :]][:, None]

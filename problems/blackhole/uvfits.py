@@ -1,5 +1,6 @@
 """Reading UVFITS, the random-groups format in which visibilities are published (AIPS memo 117)."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from astropy.io import fits
 
 SCAN_GAP = 60.0
+_LONGEST_DELAY = 10.0
 _PARALLEL_HANDS = {-1: "RR", -2: "LL", -5: "XX", -6: "YY"}
 _STOKES_I = 1
 
@@ -20,7 +22,8 @@ def read_uvfits(path: str | Path) -> Observation:
     """Read the Stokes I visibilities of a UVFITS file.
 
     Channels and sub-bands are averaged by their weights. Stokes I is the mean of the two
-    parallel hands, or the one that is not flagged. A gap of a minute begins a new scan.
+    parallel hands, or the one that is not flagged. A gap of a minute begins a new scan; a
+    station that joins a scan late belongs to it.
 
     Parameters
     ----------
@@ -40,7 +43,8 @@ def read_uvfits(path: str | Path) -> Observation:
     ImportError
         If astropy is not installed.
     ValueError
-        If it is not a UVFITS file, or holds no visibilities.
+        If it is not a UVFITS file of one source and one array, is cut short, or holds no
+        visibilities.
     """
     try:
         from astropy.io import fits
@@ -50,54 +54,85 @@ def read_uvfits(path: str | Path) -> Observation:
         ) from error
 
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(
+            f"{path}: expected a UVFITS file, got a folder (CASA writes a measurement set as "
+            "UVFITS with exportuvfits)"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected visibilities in UVFITS")
     try:
-        with fits.open(path, memmap=False) as file:
-            return _parse(file)
-    except (ValueError, OSError, KeyError, TypeError) as error:
+        with warnings.catch_warnings(record=True) as remarks:
+            warnings.simplefilter("always")
+            with fits.open(path, memmap=False) as file:
+                units = [unit.name for unit in file]
+                for remark in remarks:
+                    if "truncated" in str(remark.message):
+                        raise ValueError(f"it is cut short: {_one_line(remark.message)}")
+                return _parse(file, units)
+    # Whatever a damaged file leads to, of FITS, of its tables or of memory, is told in one line.
+    except Exception as error:
         raise ValueError(f"{path}: not readable as UVFITS: {_one_line(error)}") from error
 
 
-def _parse(file: "fits.HDUList") -> Observation:
+def _parse(file: "fits.HDUList", units: list[str]) -> Observation:
     from astropy.io import fits
 
     groups = file[0]
     if not isinstance(groups, fits.GroupsHDU):
-        raise ValueError("expected random groups in the first unit, got an image or nothing")
-    if "AIPS AN" not in file:
-        raise ValueError("expected a table of stations, AIPS AN")
-    if not groups.header["GCOUNT"]:
+        raise ValueError(
+            "expected visibilities, random groups in the first unit, got an image or none "
+            f"(units: {', '.join(units)})"
+        )
+    if units.count("AIPS AN") != 1:
+        raise ValueError(
+            f"expected one table of stations, AIPS AN, got {units.count('AIPS AN')} "
+            f"(units: {', '.join(units)}); split subarrays into files of their own"
+        )
+    header = groups.header
+    if not header["GCOUNT"]:
         raise ValueError("it holds no visibilities")
-    header, table = groups.header, groups.data
+    table = groups.data
     visibility, weight = _stokes_i(header, np.asarray(table["DATA"]))
-
     first, second, names = _baselines(table, file["AIPS AN"].data)
     good = (weight > 0) & (first != second)
     if not good.any():
         raise ValueError(
             f"no unflagged visibility between two stations (stations: {', '.join(names.values())})"
         )
-    days = _parameter(table, "DATE") - 2400000.5
+    for prefix in ("SOURCE", "FREQSEL"):
+        _require_one(table, prefix, good)
+    frequency = _frequency(file, units)
+    days = _parameter(table, "DATE")[good] - 2400000.5
+    delay = np.stack([_parameter(table, "UU"), _parameter(table, "VV")], 1)[good]
+    if not (np.isfinite(days).all() and np.abs(delay).max() < _LONGEST_DELAY):
+        raise ValueError("expected finite times, and u and v in seconds (UU---SIN, VV---SIN)")
     mjd = int(np.floor(days.min()))
     hours = 24 * (days - mjd)
-    frequency = _frequency(file)
-    uv = np.stack([_parameter(table, "UU"), _parameter(table, "VV")], 1) * frequency
-    with np.errstate(divide="ignore"):
-        sigma = weight**-0.5
+    ends = zip(first[good], second[good], strict=True)
     return Observation(
-        uv=uv,
-        visibility=visibility,
-        sigma=sigma,
+        uv=delay * frequency,
+        visibility=visibility[good],
+        sigma=weight[good] ** -0.5,
         time=hours,
         scan=_scans(hours),
-        stations=np.array([[names[a], names[b]] for a, b in zip(first, second, strict=True)]),
-        source=str(header.get("OBJECT", "unknown")).strip(),
+        stations=np.array([[names[a], names[b]] for a, b in ends]),
+        source=str(header.get("OBJECT", "")).strip() or "unknown",
         right_ascension=_coordinate(header, "OBSRA", "RA"),
         declination=_coordinate(header, "OBSDEC", "DEC"),
         frequency=frequency,
         mjd=mjd,
-    ).select(good)
+    )
+
+
+def _require_one(table: "fits.GroupData", prefix: str, good: NDArray[np.bool_]) -> None:
+    """Refuse files in which a group parameter tells sources or frequencies apart."""
+    if any(name.upper().startswith(prefix) for name in table.parnames):
+        values = np.unique(_parameter(table, prefix)[good])
+        if len(values) > 1:
+            raise ValueError(
+                f"expected one {prefix}, got {len(values)}: split it into files of one each"
+            )
 
 
 def _stokes_i(
@@ -143,6 +178,8 @@ def _baselines(
     unknown = sorted({*first.tolist(), *second.tolist()} - set(names))
     if unknown:
         raise ValueError(f"stations {unknown} of the visibilities are not in the AIPS AN table")
+    if len({*names.values()}) < len(names):
+        raise ValueError(f"expected stations of different names, got {', '.join(names.values())}")
     return first, second, names
 
 
@@ -154,16 +191,21 @@ def _parameter(table: "fits.GroupData", prefix: str) -> NDArray[np.float64]:
     return np.sum([np.asarray(table.par(i), dtype=np.float64) for i in columns], axis=0)
 
 
-def _frequency(file: "fits.HDUList") -> float:
+def _frequency(file: "fits.HDUList", units: list[str]) -> float:
     """Mean frequency of the channels and sub-bands, hertz."""
     header = file[0].header
-    axis = next((n for n in range(2, header["NAXIS"] + 1) if header.get(f"CTYPE{n}") == "FREQ"), 0)
-    if not axis:
+    axes = {header.get(f"CTYPE{n}"): n for n in range(2, header["NAXIS"] + 1)}
+    if "FREQ" not in axes:
         raise ValueError("expected an axis FREQ")
+    axis = axes["FREQ"]
     middle = (header[f"NAXIS{axis}"] + 1) / 2 - header[f"CRPIX{axis}"]
     frequency = header[f"CRVAL{axis}"] + header[f"CDELT{axis}"] * middle
-    if "AIPS FQ" in file:
+    if "AIPS FQ" in units:
         frequency += np.mean(file["AIPS FQ"].data["IF FREQ"][0])
+    elif "IF" in axes and header[f"NAXIS{axes['IF']}"] > 1:
+        raise ValueError("expected the frequencies of the sub-bands in a table AIPS FQ, got none")
+    if not 0 < frequency < np.inf:
+        raise ValueError(f"expected a frequency > 0 in hertz, got {frequency}")
     return float(frequency)
 
 
@@ -181,5 +223,5 @@ def _scans(hours: NDArray[np.float64]) -> NDArray[np.integer]:
     return number[index]
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception | Warning | str) -> str:
     return " ".join(str(error).split()) or type(error).__name__
