@@ -1,13 +1,13 @@
 """The command line, ``lmaps``. What a command needs is imported when it runs."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lmaps_science import cli_library, console
+from lmaps_science import cli_library, cli_reconstruct, console
+from lmaps_science.cli_reconstruct import Device, Prior
 from lmaps_science.console import examples, guarded
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -19,14 +19,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=_SETTINGS,
 )
+app.add_typer(cli_reconstruct.app, name="reconstruct")
 app.add_typer(cli_library.priors, name="priors")
 app.add_typer(cli_library.data, name="data")
 
-Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...")]
-PriorOption = Annotated[
-    str | None, typer.Option(help="Name of an installed prior, or a file of one.")
-]
-ProblemName = Annotated[str, typer.Argument(metavar="PROBLEM", help="scattering")]
+ProblemName = Annotated[str, typer.Argument(metavar="PROBLEM", help="scattering or blackhole")]
 
 
 def main() -> None:
@@ -63,7 +60,7 @@ def _options(
 @guarded
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
-    prior: PriorOption = None,
+    prior: Prior = None,
     device: Device = "cpu",
 ) -> None:
     """Reconstruct three fields of cell nuclei from simulated measurements.
@@ -88,75 +85,6 @@ def demo(
     for case in cases:
         typer.echo(f"Report:  {case.file.with_suffix('') / 'report.html'}")
     typer.echo("Your own file: lmaps reconstruct scattering FILE --out DIR")
-
-
-@app.command(
-    epilog=examples(
-        "lmaps reconstruct scattering measurement.h5 --out result",
-        "lmaps reconstruct scattering measurement.h5 --out quick --samples 1 --steps 10",
-        "lmaps reconstruct scattering measurement.h5 --out other --prior mine.safetensors",
-    )
-)
-@guarded
-def reconstruct(
-    problem: ProblemName,
-    file: Annotated[Path, typer.Argument(help="The measurement.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder to write into.")],
-    samples: Annotated[int, typer.Option(min=1, help="Seeds whose mean is the image.")] = 8,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Noise levels; the method's default if not given.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    prior: PriorOption = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            help="lmaps; paper (LMAPS as published, gradient steps); diffpir; daps; tikhonov."
-        ),
-    ] = "lmaps",
-    spread: Annotated[
-        bool | None,
-        typer.Option(
-            "--spread/--no-spread",
-            help="Draw posterior samples too; by default if there is more than one sample.",
-        ),
-    ] = None,
-    device: Device = "cpu",
-    cache: Annotated[
-        bool, typer.Option("--cache/--no-cache", help="Keep the geometry's spectrum on disk.")
-    ] = True,
-) -> None:
-    """Reconstruct an image from a file of measurements.
-
-    Writes reconstruction.h5, figure.png, report.html and summary.json, all or nothing.
-    """
-    from lmaps_science import cache as spectra
-    from lmaps_science.reconstruction import reconstruct as run
-
-    spectra.enabled = cache
-    with console.reconstruction_progress(file.name) as show:
-        result = run(
-            problem,
-            file,
-            out,
-            samples=samples,
-            steps=steps,
-            seed=seed,
-            prior=prior,
-            method=method,
-            spread=spread,
-            device=device,
-            callback=show,
-            command=shlex.join(["lmaps", *sys.argv[1:]]),
-        )
-    summary = result.summary
-    for note in summary["notes"]:
-        typer.echo(f"note: {note}")
-    fit = f"χ² per datum {summary['data_fit']:.3g} (1: the noise)"
-    if summary["metrics"] is not None:
-        fit += f", PSNR {summary['metrics']['psnr']:.1f} dB, SSIM {summary['metrics']['ssim']:.3f}"
-    typer.echo(f"{fit}, {summary['seconds']:.1f} s")
-    typer.echo(f"{out / 'report.html'}\n{out / 'reconstruction.h5'}")
 
 
 @app.command(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lmaps_science.files import atomic_path
+from lmaps_science.imaging.scattering import extent
 from lmaps_science.problems.scattering.data import write_measurement
 from lmaps_science.problems.scattering.objects import simulate
 from lmaps_science.problems.scattering.operator import InverseScattering
@@ -109,9 +110,10 @@ def _draw(cases: list[DemoCase], path: Path) -> None:
                 ("Its spread", result.std, ERROR_MAP),
             ]
         )
-    problem, operator = cases[0].result.problem, cases[0].result.measurement.operator
+    result = cases[0].result
     with atomic_path(path) as temporary:
-        save_comparison(rows, problem.extent(operator), problem.quantity, temporary)
+        where = extent(result.measurement.operator)
+        save_comparison(rows, where, result.problem.quantity, temporary)
 
 
 def _title(name: str, result: Result) -> str:

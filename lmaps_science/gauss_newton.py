@@ -141,8 +141,11 @@ class _Problem:
         v = self.start[items] + self.k_omega[items]
         r, g = self.space.residual_jacobian(v, self.y[items])
         r, g = self.scale * r, self.scale * g
-        gk = g @ self.k
-        gkg, gk_omega = gk @ g.mT, (gk @ self.omega[items, :, None])[..., 0]
+        # Single precision serves here: the objective that accepts a step is in double.
+        single = g.float()
+        gk = single @ self.k.float()
+        gkg = (gk @ single.mT).double()
+        gk_omega = (g @ self.k_omega[items, :, None])[..., 0]
         fall = torch.zeros_like(self.objective[items])
         pending = torch.arange(len(items), device=items.device)
         for _ in range(_TRIES):

@@ -21,12 +21,12 @@ def write_result(result: Result, folder: Path) -> None:
     folder : Path
         Made if it is missing; files of an earlier run are replaced.
     """
-    from lmaps_science.plot import save_figure
     from lmaps_science.report import render_report
 
     with atomic_folder(folder) as temporary:
         _write_hdf5(result, temporary / "reconstruction.h5")
-        save_figure(result, temporary / "figure.png")
+        result.problem.save_figure(result, temporary / "figure.png")
+        result.problem.export(result, temporary)
         page = render_report(result, (temporary / "figure.png").read_bytes())
         (temporary / "report.html").write_text(page, encoding="utf-8")
         summary = json.dumps(result.summary, indent=2, ensure_ascii=False, allow_nan=False)

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-    from lmaps_science.problem import Extent
     from lmaps_science.result import Result
+
+Extent = tuple[float, float, float, float]
+"""(left, right, bottom, top) of an image, centimetre."""
 
 Panel = tuple[str, NDArray, str]
 """Title, image and colour map, `IMAGE_MAP` or `ERROR_MAP`."""
@@ -30,20 +32,21 @@ _STYLE: Any = {
 }
 
 
-def save_figure(result: "Result", path: Path) -> None:
+def save_figure(result: "Result", extent: Extent, path: Path) -> None:
     """Draw truth, reconstruction, error and spread above the fit to the data.
 
     Parameters
     ----------
     result : Result
         What to draw; truth, error and spread only where they are known.
+    extent : tuple of float
+        (left, right, bottom, top), centimetre.
     path : Path
         PNG file to write.
     """
     panels = _panels(result)
-    extent = result.problem.extent(result.measurement.operator)
     limit = _highest(panels)
-    with _new_figure(max(2.75 * len(panels), 6.2), 5.9) as figure:
+    with new_figure(max(2.75 * len(panels), 6.2), 5.9) as figure:
         halves: Any = figure.subfigures(2, 1, height_ratios=(1.15, 1))
         top, bottom = halves
         grid = top.subplots(1, len(panels), squeeze=False)
@@ -59,7 +62,7 @@ def save_figure(result: "Result", path: Path) -> None:
 
 
 def save_comparison(
-    rows: Sequence[Sequence[Panel]], extent: "Extent", quantity: str, path: Path
+    rows: Sequence[Sequence[Panel]], extent: Extent, quantity: str, path: Path
 ) -> None:
     """Draw one row of panels for each object.
 
@@ -74,14 +77,14 @@ def save_comparison(
     path : Path
         PNG file to write.
     """
-    with _new_figure(2.55 * len(rows[0]), 2.5 * len(rows)) as figure:
+    with new_figure(2.55 * len(rows[0]), 2.5 * len(rows)) as figure:
         grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
         limit = _highest([panel for panels in rows for panel in panels])
         _draw_rows(grid, rows, extent, limit, quantity)
         figure.savefig(path)
 
 
-class _new_figure:  # noqa: N801 - used as a function
+class new_figure:  # noqa: N801 - used as a function
     """A figure in the house style for the length of a with block."""
 
     def __init__(self, width: float, height: float) -> None:
@@ -126,7 +129,7 @@ def _highest(panels: Sequence[Panel]) -> float:
 def _draw_rows(
     grid: NDArray,
     rows: Sequence[Sequence[Panel]],
-    extent: "Extent",
+    extent: Extent,
     limit: float,
     quantity: str,
 ) -> None:
@@ -145,10 +148,10 @@ def _draw_rows(
         ax.set_xlabel("x (cm)" if bottom else "")
         ax.set_ylabel("y (cm)" if j == 0 else "")
         if j + 1 == len(rows[i]) or rows[i][j + 1][2] != cmap:
-            _draw_bar(ax, image, quantity, extend="max" if cmap == ERROR_MAP else "neither")
+            draw_bar(ax, image, quantity, extend="max" if cmap == ERROR_MAP else "neither")
 
 
-def _draw_bar(ax: "Axes", image: "AxesImage", quantity: str, extend: str) -> None:
+def draw_bar(ax: "Axes", image: "AxesImage", quantity: str, extend: str) -> None:
     """Draw a colour bar as high as the image beside it."""
     bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.04, 0, 0.05, 1)), extend=extend)
     bar.set_label(quantity)

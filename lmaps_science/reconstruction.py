@@ -1,8 +1,10 @@
 """From a measurement's file to an image with its spread: what ``lmaps reconstruct`` does."""
 
+import inspect
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +14,7 @@ from torch import Tensor
 from lmaps_science.operator import Operator
 from lmaps_science.prior.checkpoint import load_prior
 from lmaps_science.prior.registry import file_sha256, list_priors
-from lmaps_science.problem import Problem, find_problem, physical
+from lmaps_science.problem import Measurement, Problem, find_problem
 from lmaps_science.result import Result
 from lmaps_science.samplers import METHODS, WITHOUT_PRIOR, Batched, posterior_sampler
 from lmaps_science.settings import SETTINGS
@@ -26,7 +28,7 @@ class Progress(NamedTuple):
     Attributes
     ----------
     stage : str
-        ``"image"`` or ``"spread"``.
+        ``"image"`` or ``"spread"``, after the name of a control.
     step, num_steps : int
         Index of the level and number of levels.
     sigma : float
@@ -44,19 +46,21 @@ class Progress(NamedTuple):
 
 def reconstruct(
     problem: str,
-    file: str | Path,
+    file: str | Path | Sequence[str | Path],
     out: str | Path | None = None,
     *,
-    samples: int = 8,
+    samples: int | None = None,
     steps: int | None = None,
     seed: int = 0,
     prior: str | Path | None = None,
     method: str = "lmaps",
     spread: bool | None = None,
+    controls: bool = False,
     device: str = "cpu",
     batch_size: int = 16,
     callback: Callable[[Progress], None] | None = None,
     command: str | None = None,
+    **options: Any,  # noqa: ANN401
 ) -> Result:
     """Reconstruct an image from a file of measurements.
 
@@ -66,14 +70,14 @@ def reconstruct(
     Parameters
     ----------
     problem : str
-        ``"scattering"``.
-    file : str or Path
-        The measurement.
+        ``"scattering"`` or ``"blackhole"``.
+    file : str or Path, or a sequence of them
+        The measurement; several files where the problem takes them.
     out : str or Path, optional
-        Folder to write ``reconstruction.h5``, ``figure.png``, ``report.html`` and
-        ``summary.json`` into, all or nothing.
-    samples : int
-        Seeds.
+        Folder to write ``reconstruction.h5``, the field's own format, ``figure.png``,
+        ``report.html`` and ``summary.json`` into, all or nothing.
+    samples : int, optional
+        Seeds; the problem's default if None.
     steps : int, optional
         Noise levels; the method's default if None.
     seed : int
@@ -84,7 +88,9 @@ def reconstruct(
         One of `METHODS`.
     spread : bool, optional
         Whether to draw posterior samples; by default where the method is ``"lmaps"``, there
-        is more than one sample and the prior carries its error curve.
+        is more than one sample and the prior carries what it takes.
+    controls : bool
+        Whether to reconstruct the problem's known objects too, measured as the file's was.
     device : str
         Where to compute.
     batch_size : int
@@ -93,6 +99,8 @@ def reconstruct(
         Receives a `Progress` after each noise level.
     command : str, optional
         Command line, for the record.
+    **options
+        Of the problem's own `read`, such as ``compact_flux`` of a black hole.
 
     Returns
     -------
@@ -107,74 +115,113 @@ def reconstruct(
     """
     started = time.perf_counter()
     kind = find_problem(problem)
+    samples = kind.default_samples if samples is None else samples
     _check_options(method, samples, batch_size, spread, device)
+    _check_problem_options(kind, options)
     if out is not None:
         check_writable(Path(out))
-    measurement = kind.read(Path(file), device)
-    operator, scale = measurement.operator, kind.misfit_scale(measurement.operator)
+    paths = [Path(f) for f in ([file] if isinstance(file, (str, Path)) else file)]
+    measurement = kind.read(paths, device, **options)
     network = (
         None if method in WITHOUT_PRIOR else load_prior(prior or kind.default_prior, device=device)
     )
-    notes = [] if network is None else _check_prior(network, operator, kind)
+    notes = [] if network is None else _check_prior(network, measurement.operator, kind)
     denoiser = None if network is None else Batched(network, batch_size)
-
-    sampler = METHODS[method](denoiser, operator, steps, seed)
-    run = sampler(measurement.y, samples, _reporter("image", scale, callback))
-    kept = _finite(run.samples[0])
-    mean = kept.mean(0, keepdim=True).double()
-    posterior = None
-    if denoiser is not None and _wants_spread(spread, method, samples, denoiser, notes):
-        draw = posterior_sampler(denoiser, operator, steps, seed)
-        posterior = draw(measurement.y, max(samples, 2), _reporter("spread", scale, callback))
-
-    truth = None if measurement.truth is None else measurement.truth[0, 0].cpu().numpy()
-    images = physical(operator, kept)
-    draws = None if posterior is None else physical(operator, _finite(posterior.samples[0]))
-    picture = images.mean(0)
-    summary = {
-        "problem": problem,
-        "input": str(file),
-        "input_sha256": file_sha256(Path(file)),
+    wanted = denoiser is not None and _wants_spread(spread, method, samples, denoiser, notes)
+    run = _Run(kind, method, denoiser, samples, steps, seed, wanted)
+    result = run(measurement, "", callback)
+    known = {}
+    if controls:
+        objects = kind.controls(measurement)
+        known = {name: run(known_one, name, callback) for name, known_one in objects.items()}
+    provenance = {
+        "input": ", ".join(map(str, paths)),
+        "input_sha256": ", ".join(map(file_sha256, paths)),
         "prior": getattr(network, "name", None),
         "prior_sha256": getattr(network, "sha256", None),
-        "method": method,
-        "num_samples": run.samples.shape[1],
-        "kept_samples": len(kept),
-        "dropped_samples": run.samples.shape[1] - len(kept),
-        "num_steps": len(run.history["sigma"]),
-        "seed": seed,
-        "covariance": SETTINGS[kind.name].mode_covariance if method == "lmaps" else None,
-        "grid_shape": list(picture.shape),
         "device": device,
         "seconds": time.perf_counter() - started,
-        "sampling_seconds": sum(run.history["seconds"]),
-        "denoiser_seconds": sum(run.history["denoiser_seconds"]),
-        "data_fit": scale * float(operator.loss(mean, measurement.y)),
-        "spread": spread_summary(SETTINGS[kind.name], posterior, draws, truth),
-        "metrics": None if truth is None else kind.metrics(operator, picture, truth),
-        "notes": notes,
+        "notes": notes + result.summary["notes"],
+        "controls": [{"name": name, **control.summary} for name, control in known.items()] or None,
         **environment(command),
     }
-    result = Result(
-        problem=kind,
-        measurement=measurement,
-        mean=picture,
-        samples=images,
-        std=None if draws is None else draws.std(0, ddof=1),
-        posterior_samples=draws,
-        truth=truth,
-        residuals=kind.residuals(operator, mean, measurement.y),
-        history={
-            "sigma": run.history["sigma"],
-            "data_fit": [scale * loss for loss in run.history["loss"]],
-        },
-        summary=summary,
-    )
+    result = replace(result, summary={**result.summary, **provenance}, controls=known)
     if out is not None:
         from lmaps_science.output import write_result
 
         write_result(result, Path(out))
     return result
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One way to reconstruct, for a measurement and its controls alike."""
+
+    kind: Problem
+    method: str
+    prior: Batched | None
+    samples: int
+    steps: int | None
+    seed: int
+    spread: bool
+
+    def __call__(
+        self, measurement: Measurement, name: str, callback: Callable[[Progress], None] | None
+    ) -> Result:
+        """Image, spread and what is told of them; `name` is that of a control."""
+        kind, operator, y = self.kind, measurement.operator, measurement.y
+        scale = kind.misfit_scale(operator)
+        last: list[Level] = []
+        sampler = METHODS[self.method](self.prior, operator, self.steps, self.seed)
+        run = sampler(y, self.samples, _reporter(f"{name} image".strip(), scale, callback, last))
+        reasons = _judge(kind, measurement, run.samples[0], last[-1] if last else None)
+        kept, notes = _kept(run.samples[0], reasons)
+        posterior = draws = None
+        if self.spread and self.prior is not None:
+            draw = posterior_sampler(self.prior, operator, self.steps, self.seed)
+            report = _reporter(f"{name} spread".strip(), scale, callback, [])
+            posterior = draw(y, max(self.samples, 2), report)
+            draws = kind.physical(operator, _finite(posterior.samples[0]))
+
+        images = kind.physical(operator, kept)
+        picture = images.mean(0)
+        mean = kind.normalized(operator, picture)
+        truth = None if measurement.truth is None else measurement.truth[0, 0].cpu().numpy()
+        settings = SETTINGS[kind.name]
+        summary = {
+            "problem": kind.name,
+            "method": self.method,
+            "num_samples": len(reasons),
+            "kept_samples": reasons.count(""),
+            "dropped_samples": len(reasons) - reasons.count(""),
+            "dropped": [{"sample": k, "reason": why} for k, why in enumerate(reasons) if why],
+            "num_steps": len(run.history["sigma"]),
+            "seed": self.seed,
+            "covariance": settings.mode_covariance if self.method == "lmaps" else None,
+            "grid_shape": list(picture.shape),
+            "sampling_seconds": sum(run.history["seconds"]),
+            "denoiser_seconds": sum(run.history["denoiser_seconds"]),
+            "data_fit": scale * float(operator.loss(mean, y)),
+            "spread": spread_summary(settings, posterior, draws, truth),
+            "metrics": None if truth is None else kind.metrics(operator, picture, truth),
+            **kind.describe(measurement, kept),
+            "notes": notes,
+        }
+        return Result(
+            problem=kind,
+            measurement=measurement,
+            mean=picture,
+            samples=images,
+            std=None if draws is None else draws.std(0, ddof=1),
+            posterior_samples=draws,
+            truth=truth,
+            residuals=kind.residuals(operator, mean, y),
+            history={
+                "sigma": run.history["sigma"],
+                "data_fit": [scale * loss for loss in run.history["loss"]],
+            },
+            summary=summary,
+        )
 
 
 def check_writable(folder: Path) -> None:
@@ -202,6 +249,16 @@ def _check_options(
         raise ValueError(f"device {device!r}: expected cpu, cuda, cuda:1, ...") from error
     if not usable:
         raise ValueError(f"device {device!r}: PyTorch finds no CUDA device here; use cpu")
+
+
+def _check_problem_options(kind: Problem, options: dict[str, Any]) -> None:
+    known = list(inspect.signature(kind.read).parameters)[2:]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ValueError(
+            f"{', '.join(unknown)}: not an option of problem {kind.name!r}, which has "
+            f"{', '.join(known) or 'none of its own'}"
+        )
 
 
 def _check_prior(prior: Any, operator: Operator, kind: Problem) -> list[str]:  # noqa: ANN401
@@ -239,16 +296,38 @@ def _wants_spread(
 
 
 def _reporter(
-    stage: str, scale: float, callback: Callable[[Progress], None] | None
-) -> Callable[[Level], None] | None:
-    if callback is None:
-        return None
+    stage: str, scale: float, callback: Callable[[Progress], None] | None, last: list[Level]
+) -> Callable[[Level], None]:
+    """Keep the latest level in `last` and tell the callback of it."""
 
     def report(level: Level) -> None:
-        fit = scale * float(level.loss.mean())
-        callback(Progress(stage, level.step, level.num_steps, level.sigma, fit))
+        last[:] = [level]
+        if callback is not None:
+            fit = scale * float(level.loss.mean())
+            callback(Progress(stage, level.step, level.num_steps, level.sigma, fit))
 
     return report
+
+
+def _judge(
+    kind: Problem, measurement: Measurement, samples: Tensor, last: Level | None
+) -> list[str]:
+    """Why each sample (count, channels, y, x) is dropped; empty where it is kept."""
+    finite = samples.flatten(1).isfinite().all(1).tolist()
+    reasons = kind.judge(measurement, samples, last)
+    return [why if ok else "not finite" for why, ok in zip(reasons, finite, strict=True)]
+
+
+def _kept(samples: Tensor, reasons: list[str]) -> tuple[Tensor, list[str]]:
+    """The samples without a reason against them; all finite ones, and a note, if there are none."""
+    kept = torch.tensor([not why for why in reasons], device=samples.device)
+    if kept.any():
+        return samples[kept], []
+    finite = _finite(samples)
+    return finite, [
+        f"none of the {len(reasons)} samples is to be trusted ({reasons[0]}, ...); the image shows "
+        "them all the same"
+    ]
 
 
 def _finite(samples: Tensor) -> Tensor:

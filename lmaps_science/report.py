@@ -57,7 +57,8 @@ def render_report(result: "Result", figure: bytes) -> str:
     """
     summary = result.summary
     sections = {
-        "Result": _result_rows(summary, result.problem.quantity),
+        "Result": _result_rows(result),
+        "Dropped samples": {f"{d['sample'] + 1}": d["reason"] for d in summary["dropped"]},
         "Settings": _settings_rows(summary),
         "Provenance": _provenance_rows(summary),
     }
@@ -67,7 +68,7 @@ def render_report(result: "Result", figure: bytes) -> str:
         notes="".join(f'<p class="note">{escape(note)}</p>' for note in summary["notes"]),
         figure=base64.b64encode(figure).decode("ascii"),
         alt="Reconstruction and its fit to the data",
-        sections="".join(_section(title, rows) for title, rows in sections.items()),
+        sections="".join(_section(title, rows) for title, rows in sections.items() if rows),
     )
 
 
@@ -80,13 +81,13 @@ def _lead(summary: dict[str, Any], quantity: str) -> str:
     )
 
 
-def _result_rows(summary: dict[str, Any], quantity: str) -> dict[str, str]:
-    rows = {"χ² per datum (1: the noise)": f"{summary['data_fit']:.4g}"}
-    metrics, spread = summary["metrics"], summary["spread"]
-    if metrics is not None:
-        rows["PSNR"] = f"{metrics['psnr']:.2f} dB"
-        rows["SSIM"] = f"{metrics['ssim']:.4f}"
-        rows["Relative error"] = f"{100 * metrics['nrmse']:.2f} %"
+def _result_rows(result: "Result") -> dict[str, str]:
+    summary, quantity = result.summary, result.problem.quantity
+    rows = {
+        "χ² per datum (1: the noise)": f"{summary['data_fit']:.4g}",
+        **result.problem.describe_image(result),
+    }
+    spread = summary["spread"]
     if spread is not None:
         rows["Spread, mean over the image"] = f"{spread['mean_std']:.3g} ({quantity})"
         if spread["coverage_90"] is not None:

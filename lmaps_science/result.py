@@ -1,6 +1,6 @@
 """What a reconstruction is, before it is drawn, written or told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Result:
         `sigma` and `data_fit` of each noise level.
     summary : dict
         Settings, provenance and figures of merit; what ``summary.json`` holds.
+    controls : dict of str to Result
+        Known objects reconstructed in the same way, by name.
     """
 
     problem: Problem
@@ -47,3 +49,4 @@ class Result:
     residuals: NDArray[np.float64]
     history: dict[str, list[float]]
     summary: dict[str, Any]
+    controls: dict[str, "Result"] = field(default_factory=dict)

@@ -28,16 +28,16 @@ class Batched:
     Parameters
     ----------
     prior : Preconditioned
-        Its statistics are carried along.
+        What it knows of its images is carried along.
     size : int
         Images per call.
     """
 
     def __init__(self, prior: Preconditioned, size: int) -> None:
         self.prior, self.size = prior, size
-        self.error_curve = getattr(prior, "error_curve", None)
-        self.image_covariance = getattr(prior, "image_covariance", None)
-        self.sigma_max = getattr(prior, "sigma_max", 100.0)
+        self.mean, self.sigma_max = prior.mean, prior.sigma_max
+        self.error_curve, self.peak_curve = prior.error_curve, prior.peak_curve
+        self.image_covariance = prior.image_covariance
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Denoised images, (batch, channels, y, x)."""
@@ -58,7 +58,7 @@ def _published(prior: Any, operator: Operator, steps: int | None, seed: int) -> 
         prior,
         operator,
         steps or 200,
-        sigma_max=min(100.0, prior.sigma_max),
+        sigma_max=min(100.0, prior.sigma_max or 100.0),
         solver="gradient",
         k1=1.0,
         k2=operator.loss_weight,

@@ -29,7 +29,8 @@ from tests.small import NETWORK
 
 COMMANDS = [
     ["demo"],
-    ["reconstruct"],
+    ["reconstruct", "scattering"],
+    ["reconstruct", "blackhole"],
     ["train"],
     ["doctor"],
     *(["priors", name] for name in ("list", "show", "convert", "export")),

@@ -153,7 +153,7 @@ def test_prior_that_does_not_fit_is_refused(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"problem": "sonar"}, "problem 'sonar': expected one of scattering"),
+        ({"problem": "sonar"}, "problem 'sonar': expected one of scattering, blackhole"),
         ({"method": "magic"}, "method 'magic': expected one of lmaps, paper"),
         ({"samples": 0}, "samples: expected at least 1"),
         ({"device": "abacus"}, "device 'abacus'"),

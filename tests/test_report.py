@@ -11,7 +11,6 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from lmaps_science.plot import save_figure
 from lmaps_science.reconstruction import reconstruct
 from lmaps_science.report import render_report
 from lmaps_science.result import Result
@@ -71,7 +70,7 @@ def test_report_shows_notes_and_leaves_out_what_is_not_there(result: Result) -> 
 
 def panels(result: Result, path: Path) -> tuple[int, np.ndarray]:
     """Width and pixels of the figure."""
-    save_figure(result, path)
+    result.problem.save_figure(result, path)
     pixels = matplotlib.image.imread(BytesIO(path.read_bytes()))
     return pixels.shape[1], pixels
 

@@ -54,7 +54,15 @@ def minimal_closures(observation: Observation, flux_error: float = 0.15) -> Clos
     ------
     ValueError
         If no closure quantity can be formed.
+
+    Notes
+    -----
+    Their number is the rank of all closure quantities that the scan's baselines allow; a set
+    built on one reference station (ehtim's ``count="min"``) misses those without it where
+    baselines are absent.
     """
+    if not 0 <= flux_error < np.inf:
+        raise ValueError(f"flux_error: expected a number >= 0, got {flux_error}")
     # To first order sigma / |V| is the error of a phase (radian) and of a log amplitude.
     error = observation.sigma / np.abs(observation.visibility)
     phases, amplitudes = [], []
@@ -69,8 +77,9 @@ def minimal_closures(observation: Observation, flux_error: float = 0.15) -> Clos
         stations = np.unique(observation.stations)
         raise ValueError(
             f"no closure quantities: {columns} visibilities between {len(stations)} stations "
-            f"({', '.join(stations) or 'none'}) make no triangle; expected three or more stations "
-            "at once above the signal-to-noise cut"
+            f"({', '.join(stations) or 'none'}) are left and make no triangle; expected three or "
+            "more stations at once above min_signal_to_noise, none of them on one site (is the "
+            "source resolved out?)"
         )
     common = flux_error * observation.intra_site
     covariance = np.diag(error**2)

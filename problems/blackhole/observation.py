@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lmaps_science.problems.blackhole.fourier import RADIANS_PER_UAS
 
 INTRA_SITE = 0.1e9
 
@@ -99,8 +102,8 @@ def rescale_intra_site(observation: Observation, compact_flux: float | None) -> 
     Raises
     ------
     ValueError
-        If it is no flux > 0, is more than `observation` measures in all, or is less than what
-        arrives at longer baselines; each with a margin of two, for calibration.
+        If it is no flux > 0, is over 1.5 times what `observation` measures in all, or less than
+        half of what longer baselines measure.
     """
     intra = observation.intra_site
     if compact_flux is None:
@@ -112,7 +115,7 @@ def rescale_intra_site(observation: Observation, compact_flux: float | None) -> 
     amplitude = np.abs(observation.visibility)
     total = np.median(amplitude[intra])
     least = np.quantile(amplitude[~intra], 0.9) if not intra.all() else 0.0
-    if not least / 2 <= compact_flux <= 2 * total:
+    if not least / 2 <= compact_flux <= 1.5 * total:
         raise ValueError(
             f"compact_flux: got {compact_flux:g} Jy, but baselines within a site measure "
             f"{total:.3g} Jy in all and longer ones up to {least:.3g} Jy; expected a flux between, "
@@ -161,6 +164,17 @@ def require_within(observation: Observation, field_of_view: float) -> None:
         )
 
 
+def require_resolved(observation: Observation, pixel_size: float) -> None:
+    """Refuse pixels (radian) wider than half the finest fringe that was measured."""
+    finest = 0.5 / np.abs(observation.uv).max()
+    if pixel_size > finest:
+        raise ValueError(
+            f"pixels of {pixel_size / RADIANS_PER_UAS:.3g} µas are too wide for the longest "
+            f"baseline: expected at most {finest / RADIANS_PER_UAS:.3g} µas; give a larger "
+            "image_size or a smaller field_of_view_uas"
+        )
+
+
 def add_fractional_error(observation: Observation, fraction: float) -> Observation:
     """Add fraction |V| in quadrature to each sigma: errors that do not close."""
     if not 0 <= fraction < np.inf:
@@ -176,20 +190,35 @@ def cut_signal_to_noise(observation: Observation, minimum: float) -> Observation
     return observation.select(np.abs(observation.visibility) > minimum * observation.sigma)
 
 
-def join(observations: Sequence[Observation]) -> Observation:
-    """Several observations of one source as one, each with scans of its own.
+def require_joint(observations: Sequence[Observation]) -> None:
+    """Refuse observations that do not share one image.
 
     Raises
     ------
     ValueError
-        If they are of different sources.
+        If there is none, if one is given twice, or if sources or frequencies differ.
     """
-    first = observations[0]
-    sources = sorted({observation.source for observation in observations})
-    if len(sources) > 1:
+    if not observations:
+        raise ValueError("expected one UVFITS file or more, got none")
+    sources = [observation.source for observation in observations]
+    if len({*sources}) > 1:
         raise ValueError(
-            f"expected observations of one source, got {', '.join(sources)}: image them apart"
+            f"expected one source, got {', '.join(sources)} in this order: image them apart"
         )
+    frequencies = [observation.frequency / 1e9 for observation in observations]
+    if max(frequencies) > 1.1 * min(frequencies):
+        raise ValueError(
+            "expected frequencies within 10 %, got "
+            f"{', '.join(f'{f:.1f}' for f in frequencies)} GHz in this order: image them apart"
+        )
+    for a, b in combinations(observations, 2):
+        if np.array_equal(a.visibility, b.visibility) and a.mjd == b.mjd:
+            raise ValueError("the same measurement is given twice: give every file once")
+
+
+def join(observations: Sequence[Observation]) -> Observation:
+    """Several observations of one source as one, each with scans of its own."""
+    first = observations[0]
     scans, offset = [], 0
     for observation in observations:
         scans.append(observation.scan + offset)

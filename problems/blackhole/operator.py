@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lmaps_science.operator import Operator, per_item
+from lmaps_science.problems.blackhole.closures import Closures
 from lmaps_science.problems.blackhole.fourier import (
     RADIANS_PER_UAS,
     FourierSampling,
@@ -14,7 +15,7 @@ from lmaps_science.problems.blackhole.fourier import (
     split_complex,
 )
 from lmaps_science.problems.blackhole.likelihood import Likelihood, WhitenedClosures
-from lmaps_science.problems.blackhole.observation import Observation
+from lmaps_science.problems.blackhole.observation import Observation, average_scans
 
 _GAUGE_FACTORS = (0.7, 3.0)
 """How far one level moves the scale of an image."""
@@ -39,10 +40,14 @@ class BlackHoleImaging(Operator):
     noise : callable, optional
         ``(image in [0, 1], generator) -> y``, what a measurement draws; by default noise of
         the likelihood.
-    observation : Observation, optional
-        The visibilities behind `y`.
+    observation, closures : Observation and Closures, optional
+        The visibilities behind `y`, and the closure quantities formed of them.
     y : Tensor, optional
         Measured data, (1, ...), of an operator made from a file.
+    field_of_view_uas : float
+        Width of the images, microarcsecond.
+    compact_flux : float, optional
+        Flux within the image, Jansky, where it is known.
     device : str or torch.device
         Where the operator computes.
 
@@ -60,14 +65,19 @@ class BlackHoleImaging(Operator):
         image_size: int,
         noise: Noise | None = None,
         observation: Observation | None = None,
+        closures: Closures | None = None,
         y: Tensor | None = None,
+        field_of_view_uas: float = 160.0,
+        compact_flux: float | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__(
             (1, image_size, image_size), unnorm_shift=1.0, unnorm_scale=0.5, device=device
         )
         self.sampling, self.likelihood = sampling, likelihood
-        self.noise, self.observation, self.y = noise, observation, y
+        self.noise, self.y = noise, y
+        self.observation, self.closures = observation, closures
+        self.field_of_view_uas, self.compact_flux = field_of_view_uas, compact_flux
         self._linear_part: Tensor | None = None
 
     @classmethod
@@ -94,9 +104,11 @@ class BlackHoleImaging(Operator):
             Width of the image, microarcsecond.
         compact_flux : float or None
             Flux within the image, Jansky, to which baselines within a site are scaled. The
-            default is M87*'s at 1.3 mm in April 2017 as the EHT images it with eht-imaging
-            (ApJL 875, L4); give the flux of any other source. None leaves those baselines
-            out, and filled discs then fit as well as rings.
+            default is M87*'s at 1.3 mm in April 2017 in the EHT's eht-imaging script, chosen
+            by its survey of parameters (ApJL 875, L4; data product 2019-D01-02); its DIFMAP
+            and SMILI scripts take 0.5. The rest of the 1.1 to 1.2 Jy that those baselines
+            measure lies outside. Give the flux of any other source. None leaves those
+            baselines out, and filled discs then fit as well as rings.
         fractional_error : float
             Error that does not close, relative to each visibility.
         min_signal_to_noise : float
@@ -115,16 +127,61 @@ class BlackHoleImaging(Operator):
         FileNotFoundError
             If a file is missing.
         ValueError
-            If a file is not UVFITS, or no closure quantity is left of it.
+            If a file is not UVFITS of one source, if files do not belong together, if the
+            data contradict the compact flux or the field of view, or if no closure quantity
+            is left.
+        """
+        from lmaps_science.problems.blackhole.preparation import naming
+        from lmaps_science.problems.blackhole.uvfits import read_uvfits
+
+        paths = [path] if isinstance(path, (str, Path)) else list(path)
+        observations = [average_scans(read_uvfits(path)) for path in paths]
+        with naming(paths):
+            return cls.from_observations(
+                observations,
+                image_size,
+                field_of_view_uas,
+                compact_flux,
+                fractional_error,
+                min_signal_to_noise,
+                flux_error,
+                device,
+            )
+
+    @classmethod
+    def from_observations(
+        cls,
+        observations: Sequence[Observation],
+        image_size: int = 64,
+        field_of_view_uas: float = 160.0,
+        compact_flux: float | None = 0.6,
+        fractional_error: float = 0.01,
+        min_signal_to_noise: float = 3.0,
+        flux_error: float = 0.15,
+        device: str | torch.device = "cpu",
+    ) -> "BlackHoleImaging":
+        """Operator and data `y` of observations of one source, each averaged over scans.
+
+        All else is as for `from_uvfits`.
         """
         from lmaps_science.problems.blackhole.preparation import prepare
 
-        paths = [path] if isinstance(path, (str, Path)) else list(path)
+        if not (image_size >= 2 and 0 < field_of_view_uas < float("inf")):
+            raise ValueError(
+                "expected image_size >= 2 pixels and field_of_view_uas > 0, got "
+                f"{image_size} and {field_of_view_uas}"
+            )
+        field_of_view = field_of_view_uas * RADIANS_PER_UAS
         observation, closures = prepare(
-            paths, compact_flux, fractional_error, min_signal_to_noise, flux_error
+            observations,
+            field_of_view,
+            image_size,
+            compact_flux,
+            fractional_error,
+            min_signal_to_noise,
+            flux_error,
         )
-        pixel_size = field_of_view_uas * RADIANS_PER_UAS / image_size
-        sampling = FourierSampling(observation.uv, image_size, pixel_size, device)
+        sampling = FourierSampling(observation.uv, image_size, field_of_view / image_size, device)
         likelihood = WhitenedClosures(closures, device)
         measured = torch.from_numpy(observation.visibility)[None].to(device)
         return cls(
@@ -132,7 +189,10 @@ class BlackHoleImaging(Operator):
             likelihood,
             image_size,
             observation=observation,
+            closures=closures,
             y=likelihood.predict(measured),
+            field_of_view_uas=field_of_view_uas,
+            compact_flux=compact_flux,
             device=device,
         )
 

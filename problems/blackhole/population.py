@@ -41,6 +41,8 @@ HELD_OUT = ("rowan_m87.txt", "avery_m87_2_eofn.txt")
 
 _MODEL_PIXEL = 1.25
 _MODEL_SIZE = 192
+MODEL_WIDTH = _MODEL_SIZE * _MODEL_PIXEL
+"""Of the images of `read_models`, microarcsecond."""
 
 
 def read_models(path: str | Path, held_out: bool = False) -> dict[str, Tensor]:
@@ -135,7 +137,7 @@ def _moved_model(count: int, field: Field, models: Tensor, generator: Generator)
     cos, sin = (f[:, None, None] for f in (angle.cos() / scale, angle.sin() / scale))
     x = -(cos * east - sin * north) * mirror[:, None, None]
     y = -(sin * east + cos * north)
-    place = torch.stack([x, y], -1) / (_MODEL_PIXEL * _MODEL_SIZE / 2)
+    place = torch.stack([x, y], -1) / (MODEL_WIDTH / 2)
     moved = grid_sample(chosen[:, None], place, align_corners=False)[:, 0]
     return moved / moved.amax((1, 2), keepdim=True)
 

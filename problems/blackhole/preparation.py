@@ -1,54 +1,73 @@
-"""From files of visibilities to closure quantities, by the recipe of one imaging run."""
+"""From visibilities to closure quantities, by the recipe of one imaging run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lmaps_science.problems.blackhole.closures import Closures, minimal_closures
 from lmaps_science.problems.blackhole.observation import (
     Observation,
     add_fractional_error,
-    average_scans,
     cut_signal_to_noise,
     join,
+    require_joint,
+    require_resolved,
+    require_within,
     rescale_intra_site,
 )
-from lmaps_science.problems.blackhole.uvfits import read_uvfits
 
 
 def prepare(
-    paths: Sequence[str | Path],
+    observations: Sequence[Observation],
+    field_of_view: float,
+    image_size: int,
     compact_flux: float | None = 0.6,
     fractional_error: float = 0.01,
     min_signal_to_noise: float = 3.0,
     flux_error: float = 0.15,
 ) -> tuple[Observation, Closures]:
-    """Read, average, scale, flag, and form closures.
+    """Scale, join, flag, and form closures.
 
     Parameters
     ----------
-    paths : sequence of str or Path
-        UVFITS files of one source.
+    observations : sequence of Observation
+        Of one source, each averaged over scans.
+    field_of_view : float
+        Width of the image, radian.
+    image_size : int
+        Pixels along each side of it.
     compact_flux, fractional_error, min_signal_to_noise, flux_error
         As for `BlackHoleImaging.from_uvfits`.
 
     Returns
     -------
     observation : Observation
-        Averaged visibilities that remain, with all errors in their sigmas.
+        Visibilities that remain, with all errors in their sigmas.
     closures : Closures
         Of its rows.
 
     Raises
     ------
     ValueError
-        If the files cannot be read or leave no closure quantity; the message names them.
+        If the observations do not belong together, contradict the compact flux or the field of
+        view, or leave no closure quantity.
     """
-    parts = [rescale_intra_site(average_scans(read_uvfits(path)), compact_flux) for path in paths]
-    names = ", ".join(str(path) for path in paths)
+    require_joint(observations)
+    parts = [rescale_intra_site(observation, compact_flux) for observation in observations]
+    for part in parts:
+        require_within(part, field_of_view)
+    observation = add_fractional_error(join(parts), fractional_error)
+    observation = cut_signal_to_noise(observation, min_signal_to_noise)
+    closures = minimal_closures(observation, flux_error)
+    require_resolved(observation, field_of_view / image_size)
+    return observation, closures
+
+
+@contextmanager
+def naming(paths: Sequence[str | Path]) -> Iterator[None]:
+    """Begin the message of a ValueError with the files that it is about."""
     try:
-        observation = cut_signal_to_noise(
-            add_fractional_error(join(parts), fractional_error), min_signal_to_noise
-        )
-        return observation, minimal_closures(observation, flux_error)
+        yield
     except ValueError as error:
-        raise ValueError(f"{names}: {error}") from error
+        names = ", ".join(str(path) for path in paths)
+        raise ValueError(f"{names}: {error}" if names else str(error)) from error

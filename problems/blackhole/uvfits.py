@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SCAN_GAP = 60.0
 _LONGEST_DELAY = 10.0
+_GZIP = b"\x1f\x8b"
 _PARALLEL_HANDS = {-1: "RR", -2: "LL", -5: "XX", -6: "YY"}
 _STOKES_I = 1
 
@@ -62,17 +63,27 @@ def read_uvfits(path: str | Path) -> Observation:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected visibilities in UVFITS")
     try:
-        with warnings.catch_warnings(record=True) as remarks:
+        with path.open("rb") as stream, warnings.catch_warnings(record=True) as remarks:
             warnings.simplefilter("always")
-            with fits.open(path, memmap=False) as file:
+            _require_fits(stream)
+            with fits.open(stream, memmap=False) as file:
                 units = [unit.name for unit in file]
-                for remark in remarks:
-                    if "truncated" in str(remark.message):
-                        raise ValueError(f"it is cut short: {_one_line(remark.message)}")
+                for remark in map(_one_line, (r.message for r in remarks)):
+                    if "truncated" in remark or "corrupted" in remark:
+                        raise ValueError(f"it is damaged or cut short: {remark}")
                 return _parse(file, units)
     # Whatever a damaged file leads to, of FITS, of its tables or of memory, is told in one line.
     except Exception as error:
         raise ValueError(f"{path}: not readable as UVFITS: {_one_line(error)}") from error
+
+
+def _require_fits(stream: BinaryIO) -> None:
+    start = stream.read(6)
+    stream.seek(0)
+    if not start:
+        raise ValueError("the file is empty")
+    if start != b"SIMPLE" and not start.startswith(_GZIP):
+        raise ValueError(f"expected a FITS file, which begins with SIMPLE, got {start!r}")
 
 
 def _parse(file: "fits.HDUList", units: list[str]) -> Observation:
@@ -179,7 +190,7 @@ def _baselines(
     if unknown:
         raise ValueError(f"stations {unknown} of the visibilities are not in the AIPS AN table")
     if len({*names.values()}) < len(names):
-        raise ValueError(f"expected stations of different names, got {', '.join(names.values())}")
+        raise ValueError(f"expected stations of different names, got {list(names.values())}")
     return first, second, names
 
 
@@ -223,5 +234,5 @@ def _scans(hours: NDArray[np.float64]) -> NDArray[np.integer]:
     return number[index]
 
 
-def _one_line(error: Exception | Warning | str) -> str:
+def _one_line(error: Exception | str) -> str:
     return " ".join(str(error).split()) or type(error).__name__

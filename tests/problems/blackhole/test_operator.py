@@ -98,17 +98,3 @@ def test_real_file(mirror, day, band):
         torch.from_numpy(operator.observation.visibility)[None], noisy
     )
     assert residual.square().mean() == pytest.approx(1, abs=0.05)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a FITS file"])
-def test_files_that_are_not_uvfits(tmp_path, content):
-    (tmp_path / "a.uvfits").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.uvfits: not readable as UVFITS"):
-        BlackHoleImaging.from_uvfits(tmp_path / "a.uvfits")
-    with pytest.raises(ValueError, match="expected random groups"):
-        BlackHoleImaging.from_uvfits(GOLDEN / "blackhole" / "gt.fits")
-
-
-def test_nothing_left():
-    with pytest.raises(ValueError, match=r"obs\.uvfits: no closure quantities"):
-        BlackHoleImaging.from_uvfits(GOLDEN / "blackhole" / "obs.uvfits", min_signal_to_noise=1e9)

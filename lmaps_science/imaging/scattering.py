@@ -1,0 +1,88 @@
+"""Linear inverse scattering, from an HDF5 file of scattered fields to a picture."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lmaps_science.problem import Measurement, Problem
+
+if TYPE_CHECKING:
+    from lmaps_science.plot import Extent
+    from lmaps_science.result import Result
+
+
+class Scattering(Problem):
+    """Permittivity contrast from scattered fields."""
+
+    name = "scattering"
+    title = "Linear inverse scattering"
+    quantity = "permittivity contrast"
+    default_prior = "cells-128"
+
+    def read(self, paths: Sequence[Path], device: str) -> Measurement:
+        """Read an HDF5 file."""
+        from lmaps_science.problems.scattering.data import read_measurement
+
+        if len(paths) != 1:
+            raise ValueError(f"scattering: expected one file, got {len(paths)}")
+        return read_measurement(paths[0], device)
+
+    def write(self, path: Path, measurement: Measurement) -> None:
+        """Write the measurement in its own format, which has room for the image."""
+        from lmaps_science.problems.scattering.data import write_measurement
+
+        write_measurement(path, measurement.operator, measurement.y, measurement.truth)
+
+    def misfit_scale(self, operator: Any) -> float:  # noqa: ANN401
+        """1 / (data sigma²)."""
+        return operator.loss_weight / operator.num_data
+
+    def residuals(self, operator: Any, x: Tensor, y: Tensor) -> NDArray[np.float64]:  # noqa: ANN401
+        """Real and imaginary parts of the measured residuals."""
+        residual = torch.as_tensor(operator.forward(x) - y, dtype=torch.complex128)
+        measured = residual if operator.mask is None else residual[operator.mask[None]]
+        # Half of the noise's variance is in each of the real and imaginary parts.
+        parts = torch.view_as_real(measured).flatten() / (operator.sigma_noise / np.sqrt(2))
+        return parts.cpu().numpy()
+
+    def metrics(self, operator: Any, image: NDArray, truth: NDArray) -> dict[str, float]:  # noqa: ANN401
+        """PSNR, SSIM and relative error."""
+        from lmaps_science.problems.metrics import psnr
+        from lmaps_science.problems.scattering.metrics import nrmse, ssim
+
+        largest = 2 * operator.unnorm_scale
+        a, b = (
+            torch.from_numpy(np.asarray(v) / largest)[None, None].double() for v in (image, truth)
+        )
+        functions = {"psnr": psnr, "ssim": ssim, "nrmse": nrmse}
+        return {name: round(float(function(a, b)), 5) for name, function in functions.items()}
+
+    def describe_image(self, result: "Result") -> Mapping[str, str]:
+        """Figures of merit where the truth is known."""
+        metrics = result.summary["metrics"]
+        if metrics is None:
+            return {}
+        return {
+            "PSNR": f"{metrics['psnr']:.2f} dB",
+            "SSIM": f"{metrics['ssim']:.4f}",
+            "Relative error": f"{100 * metrics['nrmse']:.2f} %",
+        }
+
+    def save_figure(self, result: "Result", path: Path) -> None:
+        """Truth, image, error and spread above the fit to the data."""
+        from lmaps_science.plot import save_figure
+
+        save_figure(result, extent(result.measurement.operator), path)
+
+
+def extent(operator: Any) -> "Extent":  # noqa: ANN401
+    """(left, right, bottom, top) of the image, centimetre."""
+    geometry = operator.geometry
+    (ny, nx), centimetre = geometry.grid_shape, 100 * geometry.pixel_size
+    left, bottom = ((-n / 2 - 0.5) * centimetre for n in (nx, ny))
+    return left, left + nx * centimetre, bottom, bottom + ny * centimetre
