@@ -204,7 +204,8 @@ def split_statistics(prior: object) -> tuple[dict[str, Tensor], dict[str, dict[s
         for field in fields(statistic):
             value = getattr(statistic, field.name)
             if isinstance(value, Tensor):
-                value = value.detach().cpu().contiguous()
+                # A copy: statistics may share their noise levels, which safetensors refuses.
+                value = value.detach().cpu().clone(memory_format=torch.contiguous_format)
                 tensors[f"{PREFIX}{name}.{field.name}"] = value.half() if value.ndim > 1 else value
             else:
                 scalars[name][field.name] = value

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from lmaps_science.prior import registry
 from lmaps_science.prior.card import PriorCard, read_header
 from lmaps_science.prior.checkpoint import convert, load_prior, save_prior
-from lmaps_science.prior.curves import ErrorCurve
+from lmaps_science.prior.curves import ErrorCurve, PeakCurve
 from lmaps_science.prior.image_covariance import ImageCovariance
 from lmaps_science.prior.preconditioning import EDM, VP
 from lmaps_science.prior.unet import ShuffleUNet
@@ -160,7 +160,9 @@ def toy(bfloat16=False):
     prior = EDM(ShuffleUNet(1, (8, 16), 1), bfloat16, sigma_data=0.4)
     for parameter in prior.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    prior.error_curve = ErrorCurve(torch.tensor([0.1, 1.0, 10.0]), torch.tensor([0.003, 0.1, 0.3]))
+    sigmas = torch.tensor([0.1, 1.0, 10.0])
+    prior.error_curve = ErrorCurve(sigmas, torch.tensor([0.003, 0.1, 0.3]))
+    prior.peak_curve = PeakCurve(sigmas, torch.tensor([1.0, 0.8, 0.1]))
     basis = torch.linalg.qr(torch.randn(64, 5)).Q.T
     prior.image_covariance = ImageCovariance(basis, torch.rand(5), 0.001, (1, 8, 8))
     return prior.eval()
@@ -183,6 +185,7 @@ def test_what_is_saved_is_loaded(tmp_path):
 
     assert torch.equal(loaded.error_curve.sigmas, prior.error_curve.sigmas)
     assert torch.equal(loaded.error_curve.mse, prior.error_curve.mse)
+    assert torch.equal(loaded.peak_curve.peak, prior.peak_curve.peak)
     ours, theirs = loaded.image_covariance, prior.image_covariance
     assert torch.equal(ours.basis, theirs.basis.half().float())
     assert torch.equal(ours.eigenvalues, theirs.eigenvalues)
@@ -191,7 +194,7 @@ def test_what_is_saved_is_loaded(tmp_path):
 
 def test_a_prior_without_statistics(tmp_path):
     prior, path = toy(), tmp_path / "toy.safetensors"
-    del prior.error_curve, prior.image_covariance
+    del prior.error_curve, prior.peak_curve, prior.image_covariance
     save_prior(prior, path, CARD)
     loaded = load_prior(path)
     assert loaded.error_curve is None
