@@ -9,6 +9,8 @@ from lmaps_science.covariance import Covariance, LowRank, ScaledIdentity
 from lmaps_science.local_map import PerturbAndSolve
 from lmaps_science.operator import Operator
 
+_RANK_TOLERANCE = 1e-12
+"""Least eigenvalue of A A^T, of the largest, that counts: single precision's square."""
 _FIRST_DAMPING = 1e-2
 _LEAST_DAMPING = 1e-4
 _TRIES = 8
@@ -34,15 +36,17 @@ class DataSpaceOperator(Protocol):
     def residual_of(self, v: Tensor, y: Tensor) -> Tensor:
         """r, (batch, residuals)."""
 
-    def residual_jacobian(self, v: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """r, and G = dr/dv, (batch, residuals, linear data)."""
+    def residual_change(self, v: Tensor, y: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """r, and dr/dv times directions (linear data, n): (batch, residuals, n)."""
 
 
 class GaussNewton(PerturbAndSolve):
     """Levenberg-Marquardt in data space.
 
-    The minimiser has the form x = m + Sigma A^T omega, so that with K = A Sigma A^T, s = sqrt(2 w)
-    and v = A m + K omega the local MAP is
+    A = Q B with orthonormal columns Q, which are fewer than the data where these repeat each
+    other: an image of limited size has smooth visibilities. The minimiser has the form
+    x = m + Sigma B^T omega, so that with K = B Sigma B^T, s = sqrt(2 w) and
+    v = A m + Q K omega the local MAP is
 
         min over omega of  1/2 omega^T K omega + 1/2 |s r(v, y)|².
 
@@ -77,16 +81,19 @@ class GaussNewton(PerturbAndSolve):
         self.space: DataSpaceOperator = operator
         self.scale = (2 * weight) ** 0.5
         self.max_iterations, self.tolerance = max_iterations, tolerance
-        self._gram = operator.linear_part @ operator.linear_part.T
+        eigenvalues, vectors = torch.linalg.eigh(operator.linear_part @ operator.linear_part.T)
+        counts = eigenvalues > _RANK_TOLERANCE * eigenvalues[-1]
+        self._q = vectors[:, counts].contiguous()
+        self._b = self._q.T @ operator.linear_part
+        self._gram = eigenvalues[counts].diag()
         self._basis: Tensor | None = None
         self._seen_basis: Tensor | None = None
 
     @torch.no_grad()
     def solve(self, m: Tensor, covariance: Covariance, y: Tensor) -> tuple[Tensor, int]:
         """The point reached for data `y`, and the steps of the slowest image."""
-        problem = _Problem(
-            self.space, y, self.scale, self.space.linear_data(m), self._k(covariance)
-        )
+        start = self.space.linear_data(m)
+        problem = _Problem(self.space, y, self.scale, start, self._q, self._k(covariance))
         active = torch.arange(len(m), device=m.device)
         iterations = 0
         while len(active) and iterations < self.max_iterations:
@@ -97,7 +104,7 @@ class GaussNewton(PerturbAndSolve):
         return m + step.view_as(m).to(m.dtype), iterations
 
     def _k(self, covariance: Covariance) -> Tensor:
-        """K = A Sigma A^T."""
+        """K = B Sigma B^T."""
         if isinstance(covariance, LowRank):
             seen = self._see(covariance.basis)
             change = covariance.variances.double() - covariance.rest
@@ -109,8 +116,8 @@ class GaussNewton(PerturbAndSolve):
         return covariance.variance * self._gram
 
     def _to_image(self, omega: Tensor, covariance: Covariance) -> Tensor:
-        """Sigma A^T omega, (batch, pixels)."""
-        back = omega @ self.space.linear_part
+        """Sigma B^T omega, (batch, pixels)."""
+        back = omega @ self._b
         if isinstance(covariance, ScaledIdentity):
             return covariance.variance * back
         change = covariance.variances.double() - covariance.rest
@@ -118,9 +125,9 @@ class GaussNewton(PerturbAndSolve):
         return covariance.rest * back + coefficients @ covariance.basis.double().T
 
     def _see(self, basis: Tensor) -> Tensor:
-        """A U, kept while the basis stays the same."""
+        """B U, kept while the basis stays the same."""
         if self._basis is not basis or self._seen_basis is None:
-            self._basis, self._seen_basis = basis, self.space.linear_part @ basis.double()
+            self._basis, self._seen_basis = basis, self._b @ basis.double()
         return self._seen_basis
 
 
@@ -128,24 +135,27 @@ class _Problem:
     """The state of a batch of local MAPs: omega, K omega, objective and damping of each."""
 
     def __init__(
-        self, space: DataSpaceOperator, y: Tensor, scale: float, start: Tensor, k: Tensor
+        self,
+        space: DataSpaceOperator,
+        y: Tensor,
+        scale: float,
+        start: Tensor,
+        q: Tensor,
+        k: Tensor,
     ) -> None:
-        self.space, self.y, self.scale, self.start, self.k = space, y, scale, start, k
-        self.omega, self.k_omega = torch.zeros_like(start), torch.zeros_like(start)
+        self.space, self.y, self.scale, self.start, self.q, self.k = space, y, scale, start, q, k
+        self.omega = start.new_zeros(len(start), len(k))
+        self.k_omega = torch.zeros_like(self.omega)
         self.damping = torch.full((len(start),), _FIRST_DAMPING).to(start)
         everything = torch.arange(len(start), device=start.device)
         self.objective = self._objective(everything, self.omega, self.k_omega)
 
     def step(self, items: Tensor) -> Tensor:
         """Step of each of `items`; by how much its objective fell, 0 where none was found."""
-        v = self.start[items] + self.k_omega[items]
-        r, g = self.space.residual_jacobian(v, self.y[items])
+        v = self._v(items, self.k_omega[items])
+        r, g = self.space.residual_change(v, self.y[items], self.q)
         r, g = self.scale * r, self.scale * g
-        # Single precision serves here: the objective that accepts a step is in double.
-        single = g.float()
-        gk = single @ self.k.float()
-        gkg = (gk @ single.mT).double()
-        gk_omega = (g @ self.k_omega[items, :, None])[..., 0]
+        gkg, gk_omega = g @ self.k @ g.mT, (g @ self.k_omega[items, :, None])[..., 0]
         fall = torch.zeros_like(self.objective[items])
         pending = torch.arange(len(items), device=items.device)
         for _ in range(_TRIES):
@@ -168,8 +178,11 @@ class _Problem:
             pending = pending[~better]
         return fall
 
+    def _v(self, items: Tensor, k_omega: Tensor) -> Tensor:
+        return self.start[items] + k_omega @ self.q.T
+
     def _objective(self, items: Tensor, omega: Tensor, k_omega: Tensor) -> Tensor:
-        r = self.scale * self.space.residual_of(self.start[items] + k_omega, self.y[items])
+        r = self.scale * self.space.residual_of(self._v(items, k_omega), self.y[items])
         return 0.5 * ((omega * k_omega).sum(1) + r.square().sum(1))
 
 

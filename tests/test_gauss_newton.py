@@ -32,8 +32,8 @@ class Linear(MatrixOperator):
     def residual_of(self, v, y):
         return v - y
 
-    def residual_jacobian(self, v, y):
-        return v - y, torch.eye(v.shape[1], dtype=v.dtype).expand(len(v), -1, -1)
+    def residual_change(self, v, y, directions):
+        return v - y, directions.expand(len(v), -1, -1)
 
 
 @pytest.mark.parametrize("covariance", [ScaledIdentity(0.05), ScaledIdentity(4.0), low_rank()])

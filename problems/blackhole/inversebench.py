@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from lmaps_science.operator import randn
-from lmaps_science.problems.blackhole.likelihood import cartesian, polar, wrap
+from lmaps_science.problems.blackhole.likelihood import cartesian, inverse, polar, wrap
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,21 @@ class InverseBenchClosures:
         gradient[:, -1:] += flux
         return r, gradient
 
-    def jacobian(self, visibilities: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """r and its gradients."""
+    def push_forward(
+        self, visibilities: Tensor, y: Tensor, directions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """r and G times directions."""
         r, slope = self._residual_and_slope(visibilities, y)
-        by_phase, by_amplitude, by_flux = self._derivatives(visibilities.real.dtype)
-        gradients = cartesian(by_phase, by_amplitude, visibilities[:, None]) + by_flux
-        return r, slope[..., None] * gradients
+        relative = directions * inverse(visibilities)[..., None]
+        by_phase, by_amplitude = relative.imag, relative.real
+        signs = self.phase_sign.to(r)[..., None], self.amplitude_sign.to(r)[:, None]
+        parts = [
+            by_amplitude[:, : self._sizes()[0]],
+            (by_phase[:, self.phase_index] * signs[0]).sum(-2),
+            (by_amplitude[:, self.amplitude_index] * signs[1]).sum(-2),
+            directions[-1:].real.expand(len(r), -1, -1),
+        ]
+        return r, slope[..., None] * torch.cat(parts, 1)
 
     def chi_squared(self, visibilities: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """χ² of closure phases, 2 <(1 - cos Δ) / σ²>, and of log closure amplitudes."""
@@ -210,18 +219,6 @@ class InverseBenchClosures:
             torch.full_like(flux, scales[3] / 2),
         ]
         return torch.cat(residual, 1), torch.cat([a.expand(len(flux), -1) for a in slope], 1)
-
-    def _derivatives(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-        """Derivatives of the residuals' arguments by phase, log amplitude and flux."""
-        sizes = self._sizes()
-        shape = (sum(sizes), len(self.sigma) + 1)
-        by_phase, by_amplitude, by_flux = torch.zeros(3, *shape, dtype=dtype).to(self.sigma.device)
-        by_phase.split(sizes)[1].scatter_add_(1, self.phase_index, self.phase_sign.to(dtype))
-        signs = self.amplitude_sign.to(dtype).expand(self.amplitude_index.shape)
-        by_amplitude.split(sizes)[2].scatter_add_(1, self.amplitude_index, signs)
-        by_amplitude[: sizes[0], : sizes[0]] = torch.eye(sizes[0], dtype=dtype)
-        by_flux[-1, -1] = 1
-        return by_phase, by_amplitude, by_flux
 
     def _sizes(self) -> list[int]:
         amplitudes, _, phases, _, log_amplitudes, _, flux = self.counts

@@ -2,9 +2,10 @@
 
 With φ = arg V and a = log |V|, a function of φ and a has the gradient
 
-    dV = (d/da + i d/dφ) / V*
+    (d/da + i d/dφ) / V*
 
-in the real and imaginary parts of V. All that follows is chain rule on it.
+in the real and imaginary parts of V, and dV changes a + iφ by dV / V. All that follows is
+chain rule on these.
 """
 
 import math
@@ -39,8 +40,10 @@ class Likelihood(Protocol):
     def pull_back(self, visibilities: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """r, and G^H r with G = dr/dV, complex, (batch, visibilities)."""
 
-    def jacobian(self, visibilities: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """r, and its gradients with respect to V, complex, (batch, residuals, visibilities)."""
+    def push_forward(
+        self, visibilities: Tensor, y: Tensor, directions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """r, and its change along each of the complex directions (visibilities, n) of V."""
 
     def chi_squared(self, visibilities: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Reduced χ² of closure phases and of log closure amplitudes, each (batch,)."""
@@ -56,8 +59,12 @@ def polar(visibilities: Tensor) -> tuple[Tensor, Tensor]:
 
 def cartesian(phase_gradient: Tensor, amplitude_gradient: Tensor, visibilities: Tensor) -> Tensor:
     """Gradient in real and imaginary parts of a function of phase and log amplitude."""
-    squared = visibilities.abs().square().clamp(min=_TINY**2)
-    return torch.complex(amplitude_gradient, phase_gradient) * (visibilities / squared)
+    return torch.complex(amplitude_gradient, phase_gradient) * inverse(visibilities).conj()
+
+
+def inverse(visibilities: Tensor) -> Tensor:
+    """1 / V."""
+    return visibilities.conj() / visibilities.abs().square().clamp(min=_TINY**2)
 
 
 def wrap(angle: Tensor) -> Tensor:
@@ -125,14 +132,14 @@ class WhitenedClosures:
         gradients = phase @ maps["whitened_phase"], amplitude @ maps["whitened_amplitude"]
         return r, cartesian(*gradients, visibilities)
 
-    def jacobian(self, visibilities: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """r and its gradients."""
+    def push_forward(
+        self, visibilities: Tensor, y: Tensor, directions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """r and G times directions, (batch, data, n)."""
         maps = self._maps[visibilities.real.dtype]
-        phase, amplitude = maps["whitened_phase"], maps["whitened_amplitude"]
-        by_phase = torch.cat([phase, torch.zeros_like(amplitude)])
-        by_amplitude = torch.cat([torch.zeros_like(phase), amplitude])
-        gradients = cartesian(by_phase, by_amplitude, visibilities[:, None])
-        return self.residual(visibilities, y), gradients
+        relative = directions * inverse(visibilities)[..., None]
+        changes = maps["whitened_phase"] @ relative.imag, maps["whitened_amplitude"] @ relative.real
+        return self.residual(visibilities, y), torch.cat(changes, 1)
 
     def chi_squared(self, visibilities: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Mean squared whitened residual of each kind; NaN of a kind that has none."""

@@ -307,10 +307,9 @@ class BlackHoleImaging(Operator):
         """r of linear data (batch, 2 visibilities), with loss = Σ r²."""
         return self.likelihood.residual(join_complex(v), y)
 
-    def residual_jacobian(self, v: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """r, and dr/dv, (batch, residuals, 2 visibilities)."""
-        r, gradients = self.likelihood.jacobian(join_complex(v), y)
-        return r, split_complex(gradients)
+    def residual_change(self, v: Tensor, y: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """r, and its change along directions (2 visibilities, n): (batch, residuals, n)."""
+        return self.likelihood.push_forward(join_complex(v), y, join_complex(directions.T).T)
 
     def perturb(self, y: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """`y` plus noise of the likelihood."""
