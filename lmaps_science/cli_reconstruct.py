@@ -181,10 +181,11 @@ def _show_source(summary: dict[str, Any]) -> None:
     angle = summary["ring_position_angle_deg"]
     diameter, corrected = summary["ring_diameter_uas"], summary["ring_diameter_corrected_uas"]
     worst = max(summary["chi2_closure_phase"] + summary["chi2_log_closure_amplitude"])
-    typer.echo(
-        f"{summary['source']}: {kept} of {count} samples kept, worst χ² {worst:.2f}, "
-        f"{summary['rings']} of them a ring"
-    )
+    if kept:
+        typer.echo(
+            f"{summary['source']}: {kept} of {count} samples kept, worst χ² {worst:.2f}, "
+            f"{summary['rings']} of them a ring"
+        )
     if summary["rings"]:
         typer.echo(
             f"diameter {diameter['mean']:.1f} ± {diameter['std']:.1f} µas (corrected for the "

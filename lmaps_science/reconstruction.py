@@ -266,13 +266,18 @@ def _check_prior(prior: Any, operator: Operator, kind: Problem) -> list[str]:  #
     trained, wanted, divisor = prior.image_shape, operator.image_shape, prior.network.divisor
     if trained == wanted:
         return []
-    if trained[0] == wanted[0] and not any(side % divisor for side in wanted[1:]):
+    # The images' covariance is of one size.
+    any_size = SETTINGS[kind.name].mode_covariance != "gaussian"
+    if any_size and trained[0] == wanted[0] and not any(side % divisor for side in wanted[1:]):
         grids = [_times(trained[1:]), _times(wanted[1:])]
         return [f"prior {prior.name} trained at {grids[0]}, used at {grids[1]}"]
     known = [f"{record.name} ({_times(record.image_shape)})" for record in list_priors()]
+    sides = (
+        f"sides that are multiples of {divisor}" if any_size else f"{_times(trained[1:])} pixels"
+    )
     raise ValueError(
-        f"prior {prior.name!r} makes images of {trained[0]} channel(s) with sides that are "
-        f"multiples of {divisor}, the file needs {_times(wanted)} (channels×y×x): choose another "
+        f"prior {prior.name!r} makes images of {trained[0]} channel(s) with {sides}, the file "
+        f"needs {_times(wanted)} (channels×y×x): choose another "
         f"(installed: {', '.join(known) or 'none'}), or train one: "
         f"lmaps train {kind.name} IMAGES --out FILE.safetensors"
     )
@@ -323,9 +328,8 @@ def _kept(samples: Tensor, reasons: list[str]) -> tuple[Tensor, list[str]]:
     kept = torch.tensor([not why for why in reasons], device=samples.device)
     if kept.any():
         return samples[kept], []
-    finite = _finite(samples)
-    return finite, [
-        f"none of the {len(reasons)} samples is to be trusted ({reasons[0]}, ...); the image shows "
+    return _finite(samples), [
+        f"no sample is to be trusted, of {len(reasons)}; the first: {reasons[0]}. The image shows "
         "them all the same"
     ]
 

@@ -1,5 +1,6 @@
 """The methods that the command line offers, by name, and the prior as it hands it to them."""
 
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -75,14 +76,33 @@ def _daps(prior: Any, operator: Operator, steps: int | None, seed: int) -> Sampl
     return methods.daps(prior, operator, steps or 50, seed=seed)
 
 
-def _tikhonov(_prior: None, operator: AffineOperator, _steps: int | None, _seed: int) -> Sampler:
+def _tikhonov(_prior: None, operator: Operator, _steps: int | None, _seed: int) -> Sampler:
+    if not isinstance(operator, AffineOperator):
+        raise ValueError("method 'tikhonov' is for linear problems: use lmaps, or a problem's own")
+    return _baseline(lambda y: tikhonov(operator, y))
+
+
+def _rml(_prior: None, operator: Operator, _steps: int | None, _seed: int) -> Sampler:
+    from lmaps_science.problems.blackhole.operator import BlackHoleImaging
+    from lmaps_science.problems.blackhole.rml import rml
+
+    if not isinstance(operator, BlackHoleImaging):
+        raise ValueError("method 'rml' is ehtim's imager, for black holes only: use lmaps")
+    return _baseline(lambda _y: rml(operator).to(operator.device))
+
+
+def _baseline(solve: Callable[[Tensor], Tensor]) -> Sampler:
     """One image, whatever the number of samples: nothing in it is random."""
 
-    def solve(y: Tensor, _num_samples: int, _callback: object) -> Reconstruction:
-        names = ("sigma", "loss", "seconds", "denoiser_seconds")
-        return Reconstruction(tikhonov(operator, y)[:, None], {name: [] for name in names})
+    def sample(y: Tensor, _num_samples: int, _callback: object) -> Reconstruction:
+        start = time.perf_counter()
+        images = solve(y)[:, None]
+        seconds = time.perf_counter() - start
+        return Reconstruction(
+            images, {"sigma": [], "loss": [], "seconds": [seconds], "denoiser_seconds": []}
+        )
 
-    return solve
+    return sample
 
 
 METHODS: dict[str, Callable[..., Sampler]] = {
@@ -91,7 +111,8 @@ METHODS: dict[str, Callable[..., Sampler]] = {
     "diffpir": _diffpir,
     "daps": _daps,
     "tikhonov": _tikhonov,
+    "rml": _rml,
 }
 """Samplers by name, made of (prior, operator, steps, seed)."""
 
-WITHOUT_PRIOR = frozenset({"tikhonov"})
+WITHOUT_PRIOR = frozenset({"tikhonov", "rml"})

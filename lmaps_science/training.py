@@ -11,7 +11,7 @@ from torch import Tensor
 from lmaps_science.files import atomic_path
 from lmaps_science.prior.card import PriorCard
 from lmaps_science.prior.checkpoint import save_prior
-from lmaps_science.prior.curves import measure_error_curve
+from lmaps_science.prior.curves import measure_error_curve, measure_peak_curve
 from lmaps_science.prior.image_covariance import measure_image_covariance
 from lmaps_science.prior.images import load_images
 from lmaps_science.prior.preconditioning import EDM, Preconditioned
@@ -104,6 +104,7 @@ def train_prior(
     prior.requires_grad_(False)
 
     curve = prior.error_curve = measure_error_curve(prior, held_out.to(device))
+    prior.peak_curve = measure_peak_curve(prior, held_out.to(device))
     prior.image_covariance = measure_image_covariance(training)
     errors = (f"{curve(sigma):.2e} at σ = {sigma:g}" for sigma in (0.01, 0.1, 1.0))
     settings = (f"{name} {value:g}" for name, value in asdict(config).items())

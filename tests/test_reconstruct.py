@@ -119,7 +119,7 @@ def test_progress_covers_both_runs(file: Path, prior: Path) -> None:
     assert [p.data_fit for p in seen[:3]] == pytest.approx(result.history["data_fit"])
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"rml"}))
 def test_every_method_fits_the_data(method: str, file: Path, prior: Path) -> None:
     result = reconstruct("scattering", file, prior=prior, samples=2, steps=30, method=method)
     assert result.summary["method"] == method

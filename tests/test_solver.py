@@ -208,3 +208,68 @@ def test_unknown_noise_level() -> None:
     with pytest.raises(ValueError, match="sigma_noise = 0"):
         LMAPS(twin.prior, twin.operator)
     assert LMAPS(twin.prior, twin.operator, 3, k1=1.0, k2=1.0)(twin.y).samples.isfinite().all()
+
+
+def test_tempering_trusts_the_data_less_where_there_is_noise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    twin = GaussianTwin()
+    plain = LMAPS(twin.prior, twin.operator, 3, covariance="isotropic")
+    monkeypatch.setitem(SETTINGS, "generic", Settings(tempering=0.5))
+    tempered = LMAPS(twin.prior, twin.operator, 3, covariance="isotropic")
+    for sigma, share in ((0.5, 1 / 2), (1.0, 1 / 5), (1e-4, 1.0)):
+        expected = share * plain.covariance(sigma).variance
+        assert tempered.covariance(sigma).variance == pytest.approx(expected, rel=1e-6)
+
+
+def test_no_image_is_below_the_lower_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    twin, levels = GaussianTwin(), []
+    options = {"num_steps": 4, "sigma_max": 10.0, "covariance": "isotropic"}
+    free = LMAPS(twin.prior, twin.operator, **options)(twin.y, 3).samples
+    monkeypatch.setitem(SETTINGS, "generic", Settings(lower_bound=-0.2))
+    bounded = LMAPS(twin.prior, twin.operator, **options)(twin.y, 3, levels.append).samples
+    assert free.min() < -0.5
+    assert [float(level.x0.min()) for level in levels] == pytest.approx([-0.2] * 4)
+    assert bounded.min() == pytest.approx(-0.2)
+
+
+def test_images_start_at_the_priors_mean_plus_noise() -> None:
+    twin, starts = GaussianTwin(), []
+
+    class Prior:
+        mean = -3.0
+
+        def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+            return twin.prior(x, sigma)
+
+    for prior in (twin.prior, Prior()):
+        levels: list[Level] = []
+        LMAPS(prior, twin.operator, 2, 10.0, covariance="isotropic")(twin.y, 2, levels.append)
+        starts.append(levels[0].x)
+    torch.testing.assert_close(starts[1], starts[0] - 3)
+
+
+def test_the_operator_fixes_its_gauge_of_every_denoised_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    twin, seen, levels = GaussianTwin(), [], []
+
+    class Prior:
+        def peak_curve(self, sigma: float) -> float:
+            return 2 * sigma
+
+        def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+            return twin.prior(x, sigma)
+
+    def fix_gauge(x: torch.Tensor, peak: float | None) -> torch.Tensor:
+        seen.append(peak)
+        return x + 1
+
+    monkeypatch.setattr(twin.operator, "fix_gauge", fix_gauge)
+    LMAPS(Prior(), twin.operator, 3, 10.0, covariance="isotropic")(twin.y, 2, levels.append)
+    assert seen == pytest.approx([2 * level.sigma for level in levels])
+    for level in levels:
+        torch.testing.assert_close(level.m, twin.prior(level.x, level.sigma) + 1)
+    seen.clear()
+    LMAPS(twin.prior, twin.operator, 3, 10.0, covariance="isotropic")(twin.y)
+    assert seen == [None, None, None]

@@ -24,6 +24,9 @@ MAX_CHI_SQUARED = 1.8
 MAX_CHI_SQUARED_DENOISED = 6.0
 """The same of the last denoised image: above it the data contradict the prior."""
 
+MAX_EXCESS = 1.3
+"""Of a sample's misfit over the median of those that fit: above it is a worse optimum."""
+
 
 @dataclass(frozen=True, eq=False)
 class BlackHoleMeasurement:
@@ -109,16 +112,28 @@ class BlackHole(Problem):
         return super().normalized(operator, image / image.max())
 
     def judge(self, measurement: Measurement, x: Tensor, last: Level | None) -> list[str]:
-        """Drop what does not fit the closures, or fits them against the prior."""
+        """Drop what does not fit the closures, or fits them against the prior, or less than most.
+
+        The misfit is compared with the median of the samples that pass the other two.
+        """
         operator, y = measurement.operator, measurement.y
         reasons = [""] * len(x)
         if last is not None:
             _object(reasons, operator.chi_squared(last.m, y), MAX_CHI_SQUARED_DENOISED, "denoised ")
         _object(reasons, operator.chi_squared(x, y), MAX_CHI_SQUARED, "")
+        misfit = operator.loss(x, y)
+        passed = torch.tensor([not why for why in reasons])
+        if passed.any():
+            excess = misfit / misfit[passed].median()
+            for k in torch.nonzero(passed & (excess > MAX_EXCESS))[:, 0].tolist():
+                reasons[k] = f"misfit {excess[k]:.2f} times the others'"
         return reasons
 
     def describe(self, measurement: Measurement, x: Tensor) -> dict[str, Any]:
-        """Fit, ring and modes of the kept samples; what was measured."""
+        """Fit, ring and modes of the kept samples; what was measured.
+
+        Members of a mode are counted among the kept samples, from 0.
+        """
         from lmaps_science.problems.blackhole.ensemble import modes
         from lmaps_science.problems.blackhole.ring import measure_ring, summarize_rings
 
@@ -132,7 +147,7 @@ class BlackHole(Problem):
             "chi2_log_closure_amplitude": amplitude.tolist(),
             **summarize_rings(rings),
             "modes": [
-                {"samples": group.tolist(), **summarize_rings([rings[k] for k in group])}
+                {"members": group.tolist(), **summarize_rings([rings[k] for k in group])}
                 for group in groups
             ],
             "source": observation.source,
@@ -169,11 +184,11 @@ class BlackHole(Problem):
             f"median {np.median(summary[name]):.2f}, worst {np.max(summary[name]):.2f}"
             for name in ("chi2_closure_phase", "chi2_log_closure_amplitude")
         )
-        flux = summary["compact_flux_jy"]
+        flux, phase_values = summary["compact_flux_jy"], summary["chi2_closure_phase"]
         return {
             "χ² of closure phases, by sample": phase,
             "χ² of log closure amplitudes, by sample": amplitude,
-            "Samples that are a ring": f"{summary['rings']} of {summary['kept_samples']}",
+            "Samples that are a ring": f"{summary['rings']} of {len(phase_values)}",
             "Ring diameter": _plus_minus(summary["ring_diameter_uas"], "µas"),
             "Ring diameter, corrected for its width": _plus_minus(
                 summary["ring_diameter_corrected_uas"], "µas"
@@ -182,7 +197,7 @@ class BlackHole(Problem):
             "Position angle": _plus_minus(
                 summary["ring_position_angle_deg"], "° east of north", digits=0
             ),
-            "Modes": " + ".join(str(len(mode["samples"])) for mode in summary["modes"])
+            "Modes": " + ".join(str(len(mode["members"])) for mode in summary["modes"])
             + " samples",
             "Compact flux": "not used" if flux is None else f"{flux:g} Jy",
             "Data": f"{summary['closure_phases']} closure phases and "

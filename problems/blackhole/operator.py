@@ -257,9 +257,21 @@ class BlackHoleImaging(Operator):
         """Images with their flux's centroid on the middle pixel and their peak at `peak`.
 
         Closure quantities fix neither the position nor the scale of a source.
+
+        Raises
+        ------
+        ValueError
+            If the scale is free and the prior does not say what its images' peak is: they
+            would fade away.
         """
         brightness = centred(self.unnormalize(x).clamp(min=0))
-        if peak is not None and self.likelihood.scale_free:
+        if self.likelihood.scale_free:
+            if peak is None:
+                raise ValueError(
+                    "closure quantities leave the scale of an image free, and this prior carries "
+                    "no peak curve to fix it: use one that does (blackhole-64), or set "
+                    "prior.peak_curve = measure_peak_curve(prior, images)"
+                )
             largest = brightness.amax((1, 2, 3), keepdim=True)
             factor = self.unnormalize(torch.tensor(peak)) / largest.clamp(min=1e-3)
             brightness = brightness * factor.clamp(*_GAUGE_FACTORS)

@@ -95,11 +95,13 @@ def draw(
         (count, 1, y, x) in [-1, 1], peak 1.
     """
     generator = torch.Generator().manual_seed(seed)
-    names, weights = list(shares), torch.tensor(list(shares.values()))
+    names, weights = list(shares), torch.tensor(list(shares.values()), dtype=torch.float32)
     kinds = torch.multinomial(weights, count, replacement=True, generator=generator)
     parts = []
     for index, name in enumerate(names):
         number = int((kinds == index).sum())
+        if not number:
+            continue
         if name == "simulation":
             if models is None:
                 raise ValueError("sources of kind 'simulation' need models: see read_models")

@@ -138,18 +138,20 @@ def summarize_rings(rings: Sequence[Ring]) -> dict[str, dict[str, float] | int]:
     -------
     dict
         ``ring_diameter_uas``, ``ring_diameter_corrected_uas``, ``ring_width_uas`` and
-        ``ring_position_angle_deg`` (circular), each ``{"mean", "std"}``; ``rings``, how many
-        of them are one.
+        ``ring_position_angle_deg`` (circular), each ``{"mean", "std"}`` over those that are a
+        ring, or over all where none is; ``rings``, how many are one.
     """
     if not rings:
         raise ValueError("expected at least one measured ring, got none")
+    found = [ring for ring in rings if ring.is_ring]
+    rings = found or rings
     summary: dict[str, dict[str, float] | int] = {}
     for name in ("diameter_uas", "diameter_corrected_uas", "width_uas"):
         values = [getattr(ring, name) for ring in rings]
         summary[f"ring_{name}"] = {"mean": float(np.mean(values)), "std": float(np.std(values))}
     mean, std = circular_mean_std([ring.position_angle_deg for ring in rings])
     summary["ring_position_angle_deg"] = {"mean": mean, "std": std}
-    summary["rings"] = sum(ring.is_ring for ring in rings)
+    summary["rings"] = len(found)
     return summary
 
 
