@@ -27,10 +27,16 @@ def write_result(result: Result, folder: Path) -> None:
         _write_hdf5(result, temporary / "reconstruction.h5")
         result.problem.save_figure(result, temporary / "figure.png")
         result.problem.export(result, temporary)
-        page = render_report(result, (temporary / "figure.png").read_bytes())
+        if result.controls:
+            result.problem.save_controls(result, temporary / "controls.png")
+        page = render_report(result, *(p.read_bytes() for p in _pictures(temporary)))
         (temporary / "report.html").write_text(page, encoding="utf-8")
         summary = json.dumps(result.summary, indent=2, ensure_ascii=False, allow_nan=False)
         (temporary / "summary.json").write_text(summary + "\n", encoding="utf-8")
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [path for name in ("figure.png", "controls.png") if (path := folder / name).exists()]
 
 
 @contextmanager

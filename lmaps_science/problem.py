@@ -108,6 +108,13 @@ class Problem(ABC):
         """Known objects by name, measured as the file's was."""
         raise ValueError(f"controls: problem {self.name!r} has none; leave the option out")
 
+    def describe_control(self, result: "Result") -> Mapping[str, str]:
+        """One row of the report's table of controls."""
+        return {}
+
+    def save_controls(self, result: "Result", path: Path) -> None:
+        """Draw the result's controls as PNG."""
+
 
 def find_problem(name: str) -> Problem:
     """The problem called `name`.

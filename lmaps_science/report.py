@@ -33,22 +33,23 @@ code {{ font-size: .9em; }}
 <h1>{title}</h1>
 <p class="lead">{lead}</p>
 {notes}
-<img src="data:image/png;base64,{figure}" alt="{alt}">
+{figure}
+{controls}
 {sections}
 </body>
 </html>
 """
 
 
-def render_report(result: "Result", figure: bytes) -> str:
+def render_report(result: "Result", figure: bytes, controls: bytes = b"") -> str:
     """HTML page of a reconstruction.
 
     Parameters
     ----------
     result : Result
         What to report.
-    figure : bytes
-        Its figure, PNG.
+    figure, controls : bytes
+        Its figure and, where it has any, its controls', PNG.
 
     Returns
     -------
@@ -66,9 +67,34 @@ def render_report(result: "Result", figure: bytes) -> str:
         title=escape(f"{result.problem.title}: {PurePath(summary['input']).name}"),
         lead=escape(_lead(summary, result.problem.quantity)),
         notes="".join(f'<p class="note">{escape(note)}</p>' for note in summary["notes"]),
-        figure=base64.b64encode(figure).decode("ascii"),
-        alt="Reconstruction and its fit to the data",
+        figure=_image(figure, "Reconstruction and its fit to the data"),
         sections="".join(_section(title, rows) for title, rows in sections.items() if rows),
+        controls=_controls(result, controls) if result.controls else "",
+    )
+
+
+def _image(png: bytes, description: str) -> str:
+    content = base64.b64encode(png).decode("ascii")
+    return f'<img src="data:image/png;base64,{content}" alt="{escape(description)}">'
+
+
+def _controls(result: "Result", picture: bytes) -> str:
+    """Known objects, measured and reconstructed as the file's, in a picture and a table."""
+    rows = {
+        name.replace("_", " "): result.problem.describe_control(control)
+        for name, control in result.controls.items()
+    }
+    titles = "".join(f"<th>{escape(title)}</th>" for title in next(iter(rows.values())))
+    body = "\n".join(
+        f"<tr><th>{escape(name)}</th>"
+        + "".join(f"<td>{escape(value)}</td>" for value in row.values())
+        + "</tr>"
+        for name, row in rows.items()
+    )
+    return (
+        "<h2>Controls</h2>\n<p>Known objects with this measurement's coverage and noise, "
+        f"reconstructed in the same way.</p>\n{_image(picture, 'Controls')}\n"
+        f"<table>\n<tr><th></th>{titles}</tr>\n{body}\n</table>\n"
     )
 
 

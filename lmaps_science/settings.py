@@ -41,7 +41,7 @@ SETTINGS = {
     "blackhole": Settings(
         num_steps=40,
         sigma_max=5.0,
-        sigma_min=0.02,
+        sigma_min=0.04,
         mode_covariance="gaussian",
         sample_covariance="gaussian",
         tempering=0.5,

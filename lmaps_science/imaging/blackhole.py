@@ -271,6 +271,40 @@ class BlackHole(Problem):
             )
         return known
 
+    def describe_control(self, result: "Result") -> Mapping[str, str]:
+        """What came back of a known source."""
+        summary = result.summary
+        metrics, rings = summary["metrics"], summary["rings"]
+        measured = {
+            "diameter (µas)": _plus_minus(summary["ring_diameter_uas"], ""),
+            "position angle (°)": _plus_minus(summary["ring_position_angle_deg"], "", digits=0),
+        }
+        return {
+            "kept": f"{summary['kept_samples']} of {summary['num_samples']}",
+            "rings": f"{rings}" + ("" if metrics["true_ring"] else ", truth is none"),
+            "true diameter (µas)": _if(metrics["true_ring"], metrics["true_ring_diameter_uas"], 1),
+            "true position angle (°)": _if(
+                metrics["true_ring"], metrics["true_ring_position_angle_deg"], 0
+            ),
+            **{name: value if rings else "–" for name, value in measured.items()},
+            "correlation with the truth": f"{metrics['correlation']:.3f}",
+        }
+
+    def save_controls(self, result: "Result", path: Path) -> None:
+        """Truth above reconstruction."""
+        from lmaps_science.problems.blackhole.figure import save_controls
+
+        pairs = {
+            name: (control.truth, control.mean)
+            for name, control in result.controls.items()
+            if control.truth is not None
+        }
+        save_controls(pairs, result.measurement.operator.field_of_view_uas, path)
+
+
+def _if(known: bool, value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if known else "–"
+
 
 def _object(
     reasons: list[str], chi_squared: tuple[Tensor, Tensor], limit: float, which: str
@@ -286,4 +320,4 @@ def _object(
 
 
 def _plus_minus(value: Mapping[str, float], unit: str, digits: int = 1) -> str:
-    return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f} {unit}"
+    return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f} {unit}".rstrip()

@@ -1,5 +1,6 @@
 """The figure of a black hole's reconstruction: images, closure quantities and coverage."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,34 @@ def save_figure(
         amplitudes, coverage = others.subplots(1, 2)
         _draw_log_amplitudes(amplitudes, fit)
         _draw_coverage(coverage, observation)
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary)
+
+
+def save_controls(
+    pairs: Mapping[str, tuple[NDArray, NDArray]], field_of_view_uas: float, path: str | Path
+) -> None:
+    """Draw known sources above their reconstructions.
+
+    Parameters
+    ----------
+    pairs : mapping of str to tuple of ndarray
+        Truth and reconstruction (y, x) by name.
+    field_of_view_uas : float
+        Width of the images.
+    path : str or Path
+        PNG file to write.
+    """
+    with new_figure(1.6 * len(pairs), 3.5) as figure:
+        grid = figure.subplots(2, len(pairs), squeeze=False)
+        for column, (name, images) in zip(grid.T, pairs.items(), strict=True):
+            column[0].set_title(name.replace("_", " "))
+            for ax, image in zip(column, images, strict=True):
+                _draw_sky(ax, image, field_of_view_uas, float(image.max()), _SOURCE_MAP)
+                ax.set_xticks([])
+                ax.set_yticks([])
+        for ax, label in zip(grid[:, 0], ("truth", "reconstruction"), strict=True):
+            ax.set_ylabel(label)
         with atomic_path(path) as temporary:
             figure.savefig(temporary)
 

@@ -110,7 +110,7 @@ def test_description_of_two_known_modes(measurement: Measurement) -> None:
     ring = FIELD.image(sources.crescent(FIELD, 44.0, 10.0, 1.0, 0.4))
     x = torch.cat([gaussian(), ring, ring.roll((2, 3), (-2, -1))])
     told = BlackHole().describe(measurement, x)
-    assert [mode["samples"] for mode in told["modes"]] == [[1, 2], [0]]
+    assert [mode["members"] for mode in told["modes"]] == [[1, 2], [0]]
     assert [mode["rings"] for mode in told["modes"]] == [2, 0]
     assert told["rings"] == 2
     assert told["modes"][0]["ring_diameter_uas"]["mean"] == pytest.approx(44, abs=1.5)
@@ -182,7 +182,7 @@ def test_all_dropped_is_said_and_shown_all_the_same(
     summary = result.summary
     assert (summary["kept_samples"], summary["dropped_samples"]) == (0, 3)
     assert [d["reason"] for d in summary["dropped"]] == ["odd", "odder", "oddest"]
-    assert "none of the 3 samples is to be trusted (odd, ...)" in summary["notes"][0]
+    assert "no sample is to be trusted, of 3; the first: odd." in summary["notes"][0]
     assert result.samples.shape == (3, 64, 64)
     assert result.mean.sum() == pytest.approx(0.6, rel=1e-4)
     assert (tmp_path / "out" / "figure.png").stat().st_size > 0

@@ -101,11 +101,14 @@ def test_summary():
     summary = summarize_rings(rings)
     assert summary["rings"] == 2
     for name in ("diameter_uas", "diameter_corrected_uas", "width_uas"):
-        values = [getattr(ring, name) for ring in rings]
+        values = [getattr(ring, name) for ring in rings[:2]]
         assert summary[f"ring_{name}"] == pytest.approx(
             {"mean": np.mean(values), "std": np.std(values)}
         )
     assert set(summary["ring_position_angle_deg"]) == {"mean", "std"}
+    without = summarize_rings(rings[2:])
+    assert without["rings"] == 0
+    assert without["ring_diameter_uas"]["mean"] == rings[2].diameter_uas
     with pytest.raises(ValueError, match="at least one"):
         summarize_rings([])
 
