@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from common import Study
@@ -19,11 +19,27 @@ from torch import Tensor
 
 from lmaps_science import LMAPS
 from lmaps_science.covariance import isotropic
-from lmaps_science.problems import InverseScattering
+from lmaps_science.operator import Operator
 from lmaps_science.schedule import ve_discretization
 
 Method = Callable[[Tensor], Tensor]
 """From data (cases, transmitters, receivers) to images (cases, 1, y, x)."""
+
+
+class SimulatedStudy(Protocol):
+    """Objects (cases, 1, y, x), an operator and its data."""
+
+    @property
+    def truth(self) -> Tensor:  # noqa: D102
+        ...
+
+    @property
+    def operator(self) -> Operator:  # noqa: D102
+        ...
+
+    @property
+    def y(self) -> Tensor:  # noqa: D102
+        ...
 
 
 class HostNetwork(torch.nn.Module):
@@ -49,8 +65,12 @@ class Cases(SimpleNamespace):
 class HostOperator:
     """Our operator with a loss per case where the algorithms expect a scalar for one case."""
 
-    def __init__(self, operator: InverseScattering) -> None:
+    def __init__(self, operator: Operator) -> None:
         self.operator, self.device = operator, operator.device
+
+    def loss(self, x: Tensor, cases: Cases) -> Tensor:
+        """Loss of each case."""
+        return self.operator.loss(x, cases.y)
 
     def gradient(self, x: Tensor, cases: Cases, return_loss: bool = False) -> Any:  # noqa: ANN401
         """Gradient, and the loss shaped to divide it."""
@@ -76,7 +96,7 @@ def host_method(
     checkout: Path | None,
     algorithm: tuple[str, str],
     prior: torch.nn.Module,
-    s: Study,
+    s: SimulatedStudy,
     **settings: Any,  # noqa: ANN401
 ) -> Method:
     """InverseBench's algorithm, (module, class), as a `Method`."""
@@ -93,7 +113,7 @@ def host_method(
 
     def run(y: Tensor) -> Tensor:
         torch.manual_seed(0)
-        return solver.inference(Cases(y=y), num_samples=len(y), verbose=False).detach()
+        return solver.inference(Cases(y=y), num_samples=len(y), verbose=True).detach()
 
     return run
 

@@ -38,7 +38,7 @@ class PriorCard:
         ``type``, one of `PRECONDITIONINGS`, and the arguments of its constructor but the
         network, ``bfloat16`` among them.
     image_shape : tuple of int
-        (channels, y, x) of the images it was trained on, whose values are in [-1, 1].
+        (channels, y, x) of the images it was trained on, whose values are about -1 to 1.
     sigma_max : float
         Noise level up to which it was trained well.
     description, data, license : str
@@ -98,7 +98,7 @@ class PriorCard:
         """The card as a page for readers."""
         channels, height, width = self.image_shape
         rows = {
-            "Images": f"{channels} × {height} × {width}, values in [−1, 1]",
+            "Images": f"{channels} × {height} × {width}, values about −1 to 1",
             "Noise levels": f"trained well up to σ = {self.sigma_max:.3g}",
             "Network": _call(self.network),
             "Preconditioning": _call(self.preconditioning),

@@ -3,8 +3,9 @@
 Both present one call, ``prior(x, sigma)`` = E[x0 | x0 + sigma * noise = x].
 """
 
+import copy
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from lmaps_science.batching import padded
 if TYPE_CHECKING:
     from lmaps_science.prior.curves import ErrorCurve, PeakCurve
     from lmaps_science.prior.image_covariance import ImageCovariance
+
+P = TypeVar("P", bound="Preconditioned")
 
 
 def sigma_vector(sigma: float | Tensor, x: Tensor) -> Tensor:
@@ -33,6 +36,9 @@ class Preconditioned(nn.Module):
     `image_shape` and `sigma_max` of the training, `error_curve`, `peak_curve` and
     `image_covariance`.
 
+    A network that tells classes of images apart is the prior of one of them, `class_label`;
+    `for_class` gives the others.
+
     Parameters
     ----------
     network : nn.Module
@@ -42,6 +48,7 @@ class Preconditioned(nn.Module):
     """
 
     mean = 0.0
+    class_label: int | None = None
     name = ""
     sha256 = ""
     image_shape: tuple[int, int, int] | None = None
@@ -59,7 +66,23 @@ class Preconditioned(nn.Module):
     def coefficients(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """c_skip, c_out, c_in, c_noise at `sigma`, each (batch,)."""
 
-    def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+    def for_class(self: P, label: int) -> P:
+        """The prior of another class of images: the same weights, without the statistics.
+
+        Error curve, peak curve and covariance are those of one class; measure them anew.
+        """
+        num_classes = getattr(self.network, "num_classes", 0)
+        if not 0 <= label < num_classes:
+            raise ValueError(f"class {label} of prior {self.name!r}: it has {num_classes}, from 0")
+        other = copy.copy(self)
+        if label != self.class_label:
+            other.class_label = label
+            other.error_curve = other.peak_curve = other.image_covariance = None
+        return other
+
+    def forward(
+        self, x: Tensor, sigma: float | Tensor, class_label: Tensor | None = None
+    ) -> Tensor:
         """Denoise.
 
         Parameters
@@ -68,6 +91,8 @@ class Preconditioned(nn.Module):
             Noisy images, (batch, channels, y, x).
         sigma : float or Tensor
             Standard deviation of the noise, one for all or (batch,).
+        class_label : Tensor, optional
+            Class of each image, (batch,), integers; the prior's own by default.
 
         Returns
         -------
@@ -75,19 +100,36 @@ class Preconditioned(nn.Module):
             E[x0 | x], (batch, channels, y, x), float32.
         """
         batch = len(x)
-        sigma = sigma_vector(sigma, x)
+        inputs = [x, sigma_vector(sigma, x)]
+        if class_label is None and self.class_label is not None:
+            class_label = torch.full((batch,), self.class_label, device=x.device)
+        if class_label is not None:
+            inputs.append(class_label)
         if x.device.type == "cpu":
-            x, sigma = (padded(a, torch.get_num_threads()) for a in (x, sigma))
+            inputs = [padded(a, torch.get_num_threads()) for a in inputs]
+        x, sigma, *labels = inputs
         x = x.to(torch.float32) - self.mean
         c_skip, c_out, c_in, c_noise = self.coefficients(sigma.to(torch.float32))
         skip, out, scale = (c[:, None, None, None] for c in (c_skip, c_out, c_in))
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.use_bfloat16):
-            residual = self.network(scale * x, c_noise)
+            residual = self.network(scale * x, c_noise, *labels)
         return (self.mean + skip * x + out * residual.to(torch.float32))[:batch]
 
 
 class EDM(Preconditioned):
-    """Preconditioning of Karras et al. (2022), table 1, right column."""
+    """Preconditioning of Karras et al. (2022), table 1, right column.
+
+    Parameters
+    ----------
+    network, bfloat16
+        As for `Preconditioned`.
+    sigma_data : float
+        Standard deviation of the images around `mean`.
+    mean : float
+        The images' mean.
+    class_label : int, optional
+        Of which class of images, if the network has classes.
+    """
 
     def __init__(
         self,
@@ -95,9 +137,10 @@ class EDM(Preconditioned):
         bfloat16: bool = False,
         sigma_data: float = 0.5,
         mean: float = 0.0,
+        class_label: int | None = None,
     ) -> None:
         super().__init__(network, bfloat16)
-        self.sigma_data, self.mean = sigma_data, mean
+        self.sigma_data, self.mean, self.class_label = sigma_data, mean, class_label
 
     def coefficients(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """c_skip, c_out, c_in, c_noise at `sigma`, each (batch,)."""

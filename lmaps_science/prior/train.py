@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,65 @@ class TrainingConfig:
     seed: int = 0
 
 
+class ImageSource(Protocol):
+    """Where training images come from."""
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along each side of a whole image."""
+
+    def draw(
+        self, count: int, size: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """Draw `count` images.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+        size : int
+            Pixels along each side, `image_size` or, for crops, half of it.
+        generator : torch.Generator
+            Source of everything random.
+
+        Returns
+        -------
+        tuple of Tensor
+            Images, (count, channels, size, size), and the class of each, (count,), or None.
+        """
+
+
+@dataclass(frozen=True)
+class StoredImages:
+    """Images in memory, turned, reflected and cropped at random.
+
+    Attributes
+    ----------
+    images : Tensor
+        (count, channels, y, x), square.
+    """
+
+    images: Tensor
+
+    def __post_init__(self) -> None:
+        height, width = self.images.shape[-2:]
+        if height != width:
+            raise ValueError(
+                f"images of {height} x {width}: expected square ones; resize or crop them"
+            )
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along each side."""
+        return self.images.shape[-1]
+
+    def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, None]:
+        """`count` images or crops, and no classes."""
+        index = torch.randint(0, len(self.images), (count,), generator=generator)
+        batch = augment(self.images[index], generator)
+        return (batch if size == self.image_size else random_crop(batch, size, generator)), None
+
+
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     """One random element of the square's symmetry group for the whole batch."""
     turns, flip = torch.randint(0, 4, (2,), generator=generator).tolist()
@@ -71,22 +131,28 @@ def random_crop(images: Tensor, size: int, generator: torch.Generator) -> Tensor
     )
 
 
-def edm_loss(denoiser: EDM, images: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
+def edm_loss(
+    denoiser: EDM,
+    images: Tensor,
+    sigma: Tensor,
+    noise: Tensor,
+    class_label: Tensor | None = None,
+) -> Tensor:
     """Weighted denoising error (Karras et al. 2022, eq. 2 with lambda = 1 / c_out^2)."""
     weight = (sigma**2 + denoiser.sigma_data**2) / (sigma * denoiser.sigma_data) ** 2
-    error = denoiser(images + sigma[:, None, None, None] * noise, sigma) - images
+    error = denoiser(images + sigma[:, None, None, None] * noise, sigma, class_label) - images
     return (weight[:, None, None, None] * error**2).mean()
 
 
 class Trainer:
-    """Trains `denoiser` on images in memory; `run` resumes from `checkpoint` if it is there.
+    """Trains `denoiser` on images; `run` resumes from `checkpoint` if it is there.
 
     Parameters
     ----------
     denoiser : EDM
         Changed in place.
-    images : Tensor
-        (count, channels, y, x) in [-1, 1].
+    images : Tensor or ImageSource
+        Images in memory, (count, channels, y, x), or what draws them.
     config : TrainingConfig
         What to do.
     checkpoint : Path
@@ -100,13 +166,22 @@ class Trainer:
     """
 
     def __init__(
-        self, denoiser: EDM, images: Tensor, config: TrainingConfig, checkpoint: Path
+        self,
+        denoiser: EDM,
+        images: Tensor | ImageSource,
+        config: TrainingConfig,
+        checkpoint: Path,
     ) -> None:
-        self.denoiser, self.images, self.config = denoiser, images, config
+        self.denoiser, self.config = denoiser, config
+        self.source = StoredImages(images) if isinstance(images, Tensor) else images
         self.checkpoint = Path(checkpoint)
-        self._check_images()
+        self._check_size()
         self.optimizer = torch.optim.AdamW(
-            denoiser.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+            denoiser.parameters(),
+            config.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=1e-4,
+            fused=True,
         )
         self.ema = {name: value.clone() for name, value in denoiser.state_dict().items()}
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -158,15 +233,21 @@ class Trainer:
         config, generator = self.config, self.generator
         crop = torch.rand((), generator=generator).item() < config.crop_fraction
         count = config.batch_size * (4 if crop else 1)
-        index = torch.randint(0, len(self.images), (count,), generator=generator)
-        batch = augment(self.images[index], generator)
-        if crop:
-            batch = random_crop(batch, batch.shape[-1] // 2, generator)
-        log_sigma = torch.randn(count, generator=generator) * config.log_sigma_std
+        size = self.source.image_size // (2 if crop else 1)
+        images, labels = self.source.draw(count, size, generator)
+        # Stratified, so that every batch covers the levels (Kingma et al. 2021, appendix I.1).
+        share = (torch.arange(count) + torch.rand((), generator=generator)) / count
+        log_sigma = config.log_sigma_std * torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6))
         sigma = (log_sigma + config.log_sigma_mean).exp()
-        noise = torch.randn(batch.shape, generator=generator)
+        noise = torch.randn(images.shape, generator=generator)
         device = next(self.denoiser.parameters()).device
-        loss = edm_loss(self.denoiser, batch.to(device), sigma.to(device), noise.to(device))
+        loss = edm_loss(
+            self.denoiser,
+            images.to(device),
+            sigma.to(device),
+            noise.to(device),
+            None if labels is None else labels.to(device),
+        )
         if not loss.isfinite():
             raise FloatingPointError(
                 f"training loss is {loss.item()} at step {self.step}: lower learning_rate, or look "
@@ -219,11 +300,11 @@ class Trainer:
         self.generator.set_state(state["generator"])
         self.step, self.elapsed = state["step"], state["elapsed"]
 
-    def _check_images(self) -> None:
-        height, width = self.images.shape[-2:]
+    def _check_size(self) -> None:
+        size = self.source.image_size
         divisor = getattr(self.denoiser.network, "divisor", 1)
-        if height != width or (height // 2) % divisor or height % 2:
+        if size % (2 * divisor):
             raise ValueError(
-                f"images of {height} x {width}: expected square images whose half is a multiple of "
+                f"images of {size} x {size}: expected a side whose half is a multiple of "
                 f"{divisor} (crops of half the size are trained on); resize or crop them"
             )

@@ -54,6 +54,8 @@ class ShuffleUNet(nn.Module):
         Channels of the full-resolution branch.
     embedding_channels : int
         Width of the noise-level embedding.
+    num_classes : int
+        Classes of images that the network tells apart; 0 for none.
     """
 
     def __init__(
@@ -63,9 +65,11 @@ class ShuffleUNet(nn.Module):
         num_blocks: int = 2,
         stem_channels: int = 16,
         embedding_channels: int = 128,
+        num_classes: int = 0,
     ) -> None:
         super().__init__()
         self.divisor = 2 ** len(channels)
+        self.num_classes = num_classes
         frequencies = torch.exp(torch.linspace(math.log(0.5), math.log(40.0), 32))
         self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)
@@ -106,8 +110,9 @@ class ShuffleUNet(nn.Module):
         self.merge = nn.Conv2d(2 * stem_channels, stem_channels, 3, padding=1)
         self.head = nn.Conv2d(stem_channels, image_channels, 3, padding=1)
         nn.init.zeros_(self.head.weight)
+        self.class_embedding = nn.Embedding(num_classes, 64) if num_classes else None
 
-    def forward(self, x: Tensor, noise_label: Tensor) -> Tensor:
+    def forward(self, x: Tensor, noise_label: Tensor, class_label: Tensor | None = None) -> Tensor:
         """Network output.
 
         Parameters
@@ -116,14 +121,15 @@ class ShuffleUNet(nn.Module):
             Scaled noisy images, (batch, channels, y, x); y and x multiples of `divisor`.
         noise_label : Tensor
             Noise-level label, (batch,).
+        class_label : Tensor, optional
+            Class of each image, (batch,), integers; needed if the network has classes.
 
         Returns
         -------
         Tensor
             (batch, channels, y, x).
         """
-        phase = noise_label[:, None] * self.frequencies
-        embedding = self.embedding(torch.cat([phase.sin(), phase.cos()], dim=1))
+        embedding = self.embedding(self._features(noise_label, class_label))
         detail = self.stem(x.contiguous(memory_format=torch.channels_last))
         h = self.fold(functional.pixel_unshuffle(detail, 2))
         skips = []
@@ -142,3 +148,16 @@ class ShuffleUNet(nn.Module):
         h = functional.pixel_shuffle(self.unfold(functional.silu(self.norm(h))), 2)
         h = self.merge(functional.silu(torch.cat([detail, h], dim=1)))
         return self.head(functional.silu(h))
+
+    def _features(self, noise_label: Tensor, class_label: Tensor | None) -> Tensor:
+        """Sinusoids of the noise label plus the vector of the class, (batch, 64)."""
+        phase = noise_label[:, None] * self.frequencies
+        features = torch.cat([phase.sin(), phase.cos()], dim=1)
+        if self.class_embedding is None and class_label is None:
+            return features
+        if self.class_embedding is None or class_label is None:
+            raise ValueError(
+                f"this network has {self.num_classes} classes of images: "
+                + ("give the class of each" if class_label is None else "give no class")
+            )
+        return features + self.class_embedding(class_label)

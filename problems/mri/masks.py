@@ -102,3 +102,75 @@ def calibration_width(mask: NDArray[np.bool_]) -> int:
             break
         side += 1
     return side
+
+
+def sampled(kspace: NDArray, complete: float = 0.95) -> NDArray[np.bool_]:
+    """Where k-space was sampled: where it is not exactly zero, whole lines if almost whole.
+
+    Parameters
+    ----------
+    kspace : ndarray
+        Complex, (coils, y, x).
+    complete : float
+        Share of a set of lines that has to be there for a zero in it to be a datum.
+
+    Returns
+    -------
+    ndarray
+        True where sampled, (y, x).
+    """
+    points = (kspace != 0).any(0)
+    for axis in (0, 1):
+        lines = points.any(axis, keepdims=True)
+        whole = np.broadcast_to(lines, points.shape)
+        if points[whole].mean() >= complete:
+            return whole.copy()
+    return points
+
+
+def is_complete(points: NDArray[np.bool_], tolerance: float = 0.05) -> bool:
+    """Whether all of k-space was sampled but for padding, about the same on opposite sides.
+
+    Parameters
+    ----------
+    points : ndarray
+        True where sampled, (y, x).
+    tolerance : float
+        Share of an axis by which opposite sides may differ.
+    """
+    rows, columns = (np.flatnonzero(points.any(axis)) for axis in (1, 0))
+    if not len(rows) or not points[np.ix_(rows, columns)].all():
+        return False
+    for found, size in zip((rows, columns), points.shape, strict=True):
+        before, after = found[0], size - 1 - found[-1]
+        gaps = len(found) < size - before - after
+        if gaps or abs(before - after) > tolerance * size + 1:
+            return False
+    return True
+
+
+def calibration_shape(mask: NDArray[np.bool_], largest: int = 48) -> tuple[int, int]:
+    """Height and width of a fully sampled rectangle around the centre of k-space.
+
+    The largest centred square, stretched along y, then along x.
+
+    Parameters
+    ----------
+    mask : ndarray
+        True where sampled, (y, x).
+    largest : int
+        Longest side.
+    """
+    side = min(calibration_width(mask), largest)
+    shape = [side, side]
+    for axis, size in enumerate(mask.shape):
+        while side and shape[axis] < min(size, largest):
+            shape[axis] += 1
+            if not mask[tuple(map(_window, mask.shape, shape))].all():
+                shape[axis] -= 1
+                break
+    return shape[0], shape[1]
+
+
+def _window(size: int, width: int) -> slice:
+    return slice(size // 2 - width // 2, size // 2 - width // 2 + width)

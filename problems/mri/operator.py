@@ -8,6 +8,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from lmaps_science.operator import AffineOperator, per_item, randn
+from lmaps_science.problems.mri.checks import (
+    as_tensor,
+    checked_maps,
+    checked_mask,
+    checked_weights,
+)
 from lmaps_science.problems.mri.masks import calibration_width
 from lmaps_science.problems.mri.sampling import LineSampling, modulation, sampling_of
 
@@ -41,6 +47,9 @@ class MultiCoilMRI(AffineOperator):
         whitened, and the loss is Σ W |residual of k-space|².
     device : str or torch.device
         Where the operator computes.
+    scale : float
+        Image in the units of k-space = scale * x: `observation` divides k-space by it, and
+        sigma_noise is that of the quotient.
 
     Attributes
     ----------
@@ -67,15 +76,18 @@ class MultiCoilMRI(AffineOperator):
         sigma_noise: float = 0.0,
         weights: ArrayLike | Tensor | None = None,
         device: str | torch.device = "cpu",
+        scale: float = 1.0,
     ) -> None:
-        maps = _checked_maps(_tensor(sensitivity_maps))
+        if not 0 < scale < np.inf:
+            raise ValueError(f"scale: expected a positive number, got {scale}")
+        maps = checked_maps(as_tensor(sensitivity_maps))
         _, ny, nx = maps.shape
         shape = (ny, nx)
-        super().__init__((2, ny, nx), sigma_noise, device=device)
+        super().__init__((2, ny, nx), sigma_noise, unnorm_scale=scale, device=device)
         self.sensitivity_maps = maps.to(self.device)
-        self.mask = _checked_mask(_tensor(mask), shape).to(self.device)
+        self.mask = checked_mask(as_tensor(mask), shape).to(self.device)
         self.weights = (
-            None if weights is None else _checked_weights(_tensor(weights), self.mask.cpu())
+            None if weights is None else checked_weights(as_tensor(weights), self.mask.cpu())
         )
         amplitudes = self.mask.double()
         if self.weights is not None:
@@ -183,7 +195,7 @@ class MultiCoilMRI(AffineOperator):
         return self.adjoint(y) / sensitivity.where(sensitivity > 0, torch.inf)
 
     def observation(self, kspace: ArrayLike | Tensor) -> Tensor:
-        """Measured k-space as the data of this operator: masked, whitened, pairs of reals.
+        """Measured k-space as the data of this operator: masked, scaled, whitened, in pairs.
 
         Parameters
         ----------
@@ -202,7 +214,7 @@ class MultiCoilMRI(AffineOperator):
             If the k-space is neither complex nor pairs of reals, of the wrong shape, not finite
             where measured, or zero.
         """
-        data = _tensor(kspace).to(self.device)
+        data = as_tensor(kspace).to(self.device)
         shape = tuple(self.sensitivity_maps.shape)
         if data.is_floating_point() and tuple(data.shape[-4:]) == self.data_shape:
             data = torch.view_as_complex(data.contiguous())
@@ -225,7 +237,24 @@ class MultiCoilMRI(AffineOperator):
             )
         if not data.any(-1).any(-1).any(-1).all():
             raise ValueError("k-space: expected a signal, got zeros at all that the mask samples")
-        return torch.view_as_real(data * self._amplitudes.to(data.real.dtype))
+        amplitudes = self._amplitudes / self.unnorm_scale
+        return torch.view_as_real(data * amplitudes.to(data.real.dtype))
+
+    def kspace(self, y: Tensor) -> Tensor:
+        """K-space whose `observation` is `y`, zero where not sampled.
+
+        Parameters
+        ----------
+        y : Tensor
+            Data, (batch, coils, y, x, 2).
+
+        Returns
+        -------
+        Tensor
+            Complex, (batch, coils, y, x).
+        """
+        amplitudes = torch.where(self.mask, self._amplitudes / self.unnorm_scale, torch.inf)
+        return torch.view_as_complex(y.contiguous()) / amplitudes.to(y.dtype)
 
     def _encode(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or x.shape[1:] != self.image_shape:
@@ -253,61 +282,6 @@ class MultiCoilMRI(AffineOperator):
     def _stored(self, image: Tensor) -> Tensor:
         """Images with the phase-encode axis last, as the sampling wants them, or back."""
         return image.mT.contiguous() if self.sampling.swapped else image
-
-
-def _tensor(values: ArrayLike | Tensor) -> Tensor:
-    return values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.array(values))
-
-
-def _checked_maps(maps: Tensor) -> Tensor:
-    if maps.ndim != 3 or not maps.is_complex():
-        raise ValueError(
-            f"sensitivity maps: expected complex (coils, y, x), got {maps.dtype} of shape "
-            f"{tuple(maps.shape)}"
-        )
-    if maps.dtype != torch.complex128:
-        maps = maps.to(torch.complex64)
-    if not torch.isfinite(maps).all():
-        raise ValueError("sensitivity maps: expected finite numbers, got NaN or infinity")
-    if not maps.any():
-        raise ValueError("sensitivity maps: expected a sensitive coil, got zeros everywhere")
-    return maps
-
-
-def _checked_mask(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
-    mask = _on_grid("mask", mask, shape)
-    if mask.is_complex() or not ((mask == 0) | (mask == 1)).all():
-        raise ValueError(
-            "mask: expected true or 1 where k-space is sampled and 0 elsewhere, got other "
-            "values: give the precision of samples as `weights`"
-        )
-    if not mask.any():
-        raise ValueError("mask: expected at least one sample of k-space, got none")
-    return mask.bool()
-
-
-def _checked_weights(weights: Tensor, mask: Tensor) -> Tensor:
-    weights = _on_grid("weights", weights, tuple(mask.shape))
-    if weights.is_complex() or not ((weights > 0) & torch.isfinite(weights) | ~mask).all():
-        raise ValueError(
-            "weights: expected positive finite numbers where k-space is sampled: leave out lines "
-            "of no weight with the mask"
-        )
-    return torch.where(mask, weights.double(), 1)
-
-
-def _on_grid(name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Values on the grid of the maps, (y, x)."""
-    grid = values.cpu()
-    while grid.ndim > 2 and grid.shape[0] == 1:
-        grid = grid[0]
-    try:
-        return grid.broadcast_to(shape)
-    except RuntimeError as error:
-        raise ValueError(
-            f"{name}: expected shape (y, x) = {shape} as the sensitivity maps, or (1, x) or "
-            f"(y, 1), got {tuple(values.shape)}"
-        ) from error
 
 
 def _squares(residual: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Eigen-decomposition of the normal operator where whole lines of k-space are sampled."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -85,15 +87,36 @@ def decompose(
     RowSpectrum
     """
     _, num_rows, num_lines = maps.shape
-    point_spread = _point_spread(sampling, num_lines)
     values = torch.empty(num_rows, num_lines, dtype=torch.float64, device=maps.device)
     vectors = torch.empty(num_rows, num_lines, num_lines, dtype=dtype, device=maps.device)
-    for start in range(0, num_rows, _ROWS):
-        rows = slice(start, start + _ROWS)
-        row_maps = maps[:, rows].movedim(1, 0)
-        values[rows], own = torch.linalg.eigh(point_spread * (row_maps.mH @ row_maps))
+    for rows, matrices in normal_matrices(maps, sampling):
+        values[rows], own = torch.linalg.eigh(matrices)
         vectors[rows] = own.to(dtype)
     return RowSpectrum(values, vectors, sampling.swapped)
+
+
+def normal_matrices(maps: Tensor, sampling: LineSampling) -> Iterator[tuple[slice, Tensor]]:
+    """S^H F^H W F S of a few rows at a time.
+
+    Parameters
+    ----------
+    maps : Tensor
+        Modulated sensitivity maps, (coils, read-out, phase-encode).
+    sampling : LineSampling
+        Of the lines.
+
+    Yields
+    ------
+    slice
+        Positions along the read-out.
+    Tensor
+        Their matrices, (rows, phase-encode, phase-encode).
+    """
+    point_spread = _point_spread(sampling, maps.shape[2]).to(maps.dtype)
+    for start in range(0, maps.shape[1], _ROWS):
+        rows = slice(start, start + _ROWS)
+        row_maps = maps[:, rows].movedim(1, 0)
+        yield rows, point_spread * (row_maps.mH @ row_maps)
 
 
 def _point_spread(sampling: LineSampling, num_lines: int) -> Tensor:
