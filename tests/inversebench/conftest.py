@@ -40,6 +40,9 @@ class InverseScatter:
             * (source.T @ self.sensor_greens_function_set[..., 0].flatten(0, 1))[None]
         )
 
+    def loss(self, image, observation):
+        return (self.forward(image) - observation).abs().square().sum((1, 2))
+
 
 class Net(torch.nn.Module):
     """The host's calling convention: sigma is a tensor. Denoises a N(0, 1/4) prior exactly."""

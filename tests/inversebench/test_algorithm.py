@@ -26,7 +26,8 @@ def test_inference_returns_what_the_host_expects(net, host, observation, recogni
     samples = algorithm.inference(observation, num_samples=3)
     assert (samples.shape, samples.dtype) == ((3, 1, 24, 24), torch.float32)
     assert not samples.requires_grad
-    misfit = algorithm.lmaps.operator.loss(samples, observation.expand(3, -1, -1))
+    operator, y = algorithm.problem.operator_for(observation)
+    misfit = operator.loss(samples, y.expand(3, -1, -1))
     assert (misfit / (observation.numel() * 1e-8) < 4).all()
 
 
@@ -60,18 +61,35 @@ def test_published_algorithm(net, host, observation):
     assert (algorithm.inference(observation) - exact).norm() < 0.2 * exact.norm()
 
 
-def test_a_network_without_an_error_curve_gets_isotropic(net, host, caplog):
+def covariance(algorithm, observation, sigma):
+    operator, _ = algorithm.problem.operator_for(observation)
+    return algorithm.method(operator).covariance(sigma).variance
+
+
+def test_a_network_without_an_error_curve_gets_saturating(net, host, observation, caplog):
     with caplog.at_level(logging.INFO):
-        algorithm = LMAPS(net, host, estimate="sample")
-    assert "no error curve" in caplog.text
-    assert algorithm.lmaps.covariance(0.5).variance == 0.25
+        variance = covariance(LMAPS(net, host, estimate="sample"), observation, 0.5)
+    assert "the network carries no error curve: covariance is saturating" in caplog.text
+    assert variance == 0.125
 
 
-def test_a_network_with_an_error_curve_uses_it(net, host):
+def test_a_network_with_an_error_curve_uses_it(net, host, observation):
     net.error_curve = lambda sigma: sigma**2 / 3
-    algorithm = LMAPS(net, host, estimate="sample")
-    width = SETTINGS["scattering"].sample_width
-    assert algorithm.lmaps.covariance(0.3).variance == pytest.approx(width * 0.03)
+    variance = covariance(LMAPS(net, host, estimate="sample"), observation, 0.3)
+    assert variance == pytest.approx(SETTINGS["scattering"].sample_width * 0.03)
+
+
+def test_k1_alone_gives_the_data_their_weight(net, host, observation):
+    algorithm = LMAPS(net, host, k1=2.0, solver="gradient")
+    weight = algorithm.problem.operator_for(observation)[0].loss_weight
+    assert covariance(algorithm, observation, 0.3) * weight == pytest.approx(0.09 * weight)
+
+
+def test_the_average_of_the_samples(net, host, observation):
+    options = {"num_steps": 4, "verbose": False}
+    many = LMAPS(net, host, **options).inference(observation, num_samples=3)
+    mean = LMAPS(net, host, average=True, **options).inference(observation, num_samples=3)
+    torch.testing.assert_close(mean, many.mean(0, keepdim=True))
 
 
 def test_progress_shows_the_data_misfit(net, host, observation, capsys):
@@ -89,4 +107,8 @@ def test_bad_input(make_net, make_host, host, observation):
     ):
         LMAPS(make_net(32), host)
     with pytest.raises(ValueError, match="sigma_noise = 0"):
-        LMAPS(make_net(), make_host(sigma_noise=0.0))
+        LMAPS(make_net(), make_host(sigma_noise=0.0)).inference(observation)
+    with pytest.raises(ValueError, match="forward of InverseScatter is not under torch"):
+        LMAPS(make_net(), host, through_no_grad=True)
+    with pytest.raises(ValueError, match="Linear: expected a network of InverseBench"):
+        LMAPS(torch.nn.Linear(1, 1), host)

@@ -44,7 +44,10 @@ def test_installed_priors_have_a_pretrain_that_builds_them():
         assert (network.img_channels, network.img_resolution) == card.image_shape[:2]
 
 
-def test_the_problem_does_not_compute_the_hosts_svd():
-    problem = composed("+problem=lmaps-inv-scatter")["problem"]
-    assert problem["model"]["svd"] is False
+@pytest.mark.parametrize("name", ["lmaps-inv-scatter", "lmaps-blackhole", "lmaps-mri"])
+def test_every_key_of_a_problem_is_a_parameter_of_our_operator(name):
+    problem = composed(f"+problem={name}")["problem"]
     assert {"name", "prior", "model", "data", "evaluator", "exp_dir"} == set(problem)
+    operator = get_class(problem["model"].pop("_target_"))
+    assert set(problem["model"]) <= set(inspect.signature(operator).parameters)
+    assert problem["name"] == name == problem["exp_dir"].rpartition("/")[2]

@@ -99,7 +99,8 @@ RUNS = {
     "as-shown": ("problem=inv-scatter", "+problem.model.svd=False", "algorithm=lmaps"),
     "sample": ("problem=lmaps-inv-scatter", "algorithm=lmaps_sample"),
     "host-operator": (
-        "problem=lmaps-inv-scatter",
+        "problem=inv-scatter",
+        "+problem.model.svd=False",
         "algorithm=lmaps",
         "algorithm.method.recognise=false",
     ),

@@ -1,0 +1,50 @@
+"""Our operators under every algorithm of an InverseBench checkout, beside its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import GOLDEN
+
+pytestmark = pytest.mark.host
+
+SCRIPT = Path(__file__).parent / "compare_algorithms.py"
+OTHER_RESULT = {
+    # Singular vectors have a sign of their own, so the noise along them is another draw; and the
+    # host gives all candidates of a batch the data of the first.
+    "scattering": {"ddrm", "fps", "mcgdiff", "dpg", "scg"},
+    "mri": set(),
+    "blackhole": set(),
+}
+
+
+@pytest.fixture(scope="module")
+def checkout() -> Path:
+    folder = os.environ.get("INVERSEBENCH")
+    if not folder:
+        pytest.skip("not run in InverseBench: INVERSEBENCH does not name a checkout")
+    return Path(folder)
+
+
+@pytest.mark.parametrize("problem", ["scattering", "mri", "blackhole"])
+def test_what_runs_on_the_hosts_operator_runs_on_ours(checkout, tmp_path, problem):
+    shutil.copytree(GOLDEN / "blackhole", tmp_path / "blackhole")
+    command = [sys.executable, str(SCRIPT), str(checkout), str(tmp_path), problem]
+    result = subprocess.run(  # noqa: S603
+        command, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    lines = [line[4:] for line in result.stdout.splitlines() if line.startswith("ROW ")]
+    rows = {row["algorithm"]: row for row in map(json.loads, lines)}
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert len(rows) >= 20
+    for name, row in rows.items():
+        if row["host"] != "runs":
+            continue
+        assert row["ours"] == "runs", row
+        if name not in OTHER_RESULT[problem]:
+            assert row["difference"] < 1e-3, row
