@@ -50,9 +50,12 @@ class GaussNewton(PerturbAndSolve):
 
         min over omega of  1/2 omega^T K omega + 1/2 |s r(v, y)|².
 
-    A step solves the linearised problem with the prior's precision raised by a factor 1 + δ
-    around the present point, in the dual, a system of the residuals' size. It is taken only if
-    the objective falls; δ is then divided by 4, or else multiplied by 6.
+    A step from omega_0 solves the linearised problem with δ times the prior's precision added
+    around the present point,
+
+        ((1 + δ) I + G^T G K) omega = δ omega_0 - G^T (r - G K omega_0),   G = s dr/dv Q.
+
+    It is taken only if the objective falls; δ is then divided by 4, or else multiplied by 6.
 
     Parameters
     ----------
@@ -155,7 +158,8 @@ class _Problem:
         v = self._v(items, self.k_omega[items])
         r, g = self.space.residual_change(v, self.y[items], self.q)
         r, g = self.scale * r, self.scale * g
-        gkg, gk_omega = g @ self.k @ g.mT, (g @ self.k_omega[items, :, None])[..., 0]
+        hk = g.mT @ g @ self.k
+        rhs = (g.mT @ (g @ self.k_omega[items, :, None] - r[..., None]))[..., 0]
         fall = torch.zeros_like(self.objective[items])
         pending = torch.arange(len(items), device=items.device)
         for _ in range(_TRIES):
@@ -163,9 +167,7 @@ class _Problem:
                 break
             at = items[pending]
             delta = self.damping[at, None]
-            shrink = 1 / (1 + delta)
-            dual = _solve(shrink[..., None] * gkg[pending], shrink * gk_omega[pending] - r[pending])
-            omega = shrink * (delta * self.omega[at] + (dual[:, None] @ g[pending])[:, 0])
+            omega = _solve(hk[pending], 1 + delta, delta * self.omega[at] + rhs[pending])
             k_omega = omega @ self.k
             objective = self._objective(at, omega, k_omega)
             better = objective < self.objective[at]
@@ -186,7 +188,7 @@ class _Problem:
         return 0.5 * ((omega * k_omega).sum(1) + r.square().sum(1))
 
 
-def _solve(matrix: Tensor, rhs: Tensor) -> Tensor:
-    """(I + matrix)^-1 rhs; not finite where rounding left it indefinite, and so rejected."""
-    factor, _ = torch.linalg.cholesky_ex(matrix + torch.eye(matrix.shape[-1]).to(matrix))
-    return torch.cholesky_solve(rhs[..., None], factor)[..., 0]
+def _solve(matrix: Tensor, shift: Tensor, rhs: Tensor) -> Tensor:
+    """(shift I + matrix)^-1 rhs; not finite where that is singular, and so rejected."""
+    shifted = matrix + torch.diag_embed(shift.expand(-1, matrix.shape[-1]))
+    return torch.linalg.solve_ex(shifted, rhs[..., None]).result[..., 0]
