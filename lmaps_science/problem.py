@@ -100,6 +100,10 @@ class Problem(ABC):
         """What ``summary.json`` tells of the kept samples (count, 1, y, x) in addition."""
         return {}
 
+    def describe_spread(self, measurement: Measurement, x: Tensor) -> dict[str, Any]:
+        """The same of the posterior samples."""
+        return {}
+
     def describe_image(self, result: "Result") -> Mapping[str, str]:
         """Rows of the report on the image, by name."""
         return {}

@@ -177,11 +177,15 @@ class _Run:
         reasons = _judge(kind, measurement, run.samples[0], last[-1] if last else None)
         kept, notes = _kept(run.samples[0], reasons)
         posterior = draws = None
+        told: dict[str, Any] = {}
         if self.spread and self.prior is not None:
             draw = posterior_sampler(self.prior, operator, self.steps, self.seed)
-            report = _reporter(f"{name} spread".strip(), scale, callback, [])
+            final: list[Level] = []
+            report = _reporter(f"{name} spread".strip(), scale, callback, final)
             posterior = draw(y, max(self.samples, 2), report)
-            draws = kind.physical(operator, _finite(posterior.samples[0]))
+            x = posterior.samples[0]
+            x, _ = _kept(x, _judge(kind, measurement, x, final[-1]))
+            draws, told = kind.physical(operator, x), kind.describe_spread(measurement, x)
 
         images = kind.physical(operator, kept)
         picture = images.mean(0)
@@ -202,7 +206,7 @@ class _Run:
             "sampling_seconds": sum(run.history["seconds"]),
             "denoiser_seconds": sum(run.history["denoiser_seconds"]),
             "data_fit": scale * float(operator.loss(mean, y)),
-            "spread": spread_summary(settings, posterior, draws, truth),
+            "spread": spread_summary(settings, posterior, draws, truth, told),
             "metrics": None if truth is None else kind.metrics(operator, picture, truth),
             **kind.describe(measurement, kept),
             "notes": notes,
@@ -212,7 +216,7 @@ class _Run:
             measurement=measurement,
             mean=picture,
             samples=images,
-            std=None if draws is None else draws.std(0, ddof=1),
+            std=None if draws is None else draws.std(0, ddof=min(1, len(draws) - 1)),
             posterior_samples=draws,
             truth=truth,
             residuals=kind.residuals(operator, mean, y),

@@ -2,6 +2,7 @@
 
 import math
 import platform
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
@@ -15,9 +16,16 @@ from lmaps_science.solver import Reconstruction
 
 
 def spread_summary(
-    settings: Settings, run: Reconstruction | None, draws: NDArray | None, truth: NDArray | None
+    settings: Settings,
+    run: Reconstruction | None,
+    draws: NDArray | None,
+    truth: NDArray | None,
+    told: Mapping[str, Any],
 ) -> dict[str, Any] | None:
-    """How the spread was drawn and, with the truth, whether it covers; None without a spread."""
+    """How the spread was drawn and, with the truth, whether it covers; None without a spread.
+
+    `told` is what the problem tells of the draws in addition.
+    """
     if run is None or draws is None:
         return None
     return {
@@ -25,8 +33,9 @@ def spread_summary(
         "covariance": settings.sample_covariance,
         "width": settings.sample_width,
         "num_samples": len(draws),
-        "mean_std": float(draws.std(0, ddof=1).mean()),
-        "coverage_90": None if truth is None else coverage(draws, truth),
+        "mean_std": float(draws.std(0, ddof=1).mean()) if len(draws) > 1 else 0.0,
+        "coverage_90": None if truth is None or len(draws) < 2 else coverage(draws, truth),
+        **told,
         "seconds": sum(run.history["seconds"]),
         "denoiser_seconds": sum(run.history["denoiser_seconds"]),
     }

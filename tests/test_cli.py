@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import pty
+import re
 import resource
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from lmaps_science import demo
 from lmaps_science.cli import app
 from lmaps_science.prior.checkpoint import load_prior
 from tests.conftest import GOLDEN
+from tests.problems.blackhole.synthetic import write_uvfits
 from tests.small import NETWORK
 
 COMMANDS = [
@@ -72,6 +74,43 @@ def test_version_and_unknown_option() -> None:
     result = lmaps("reconstruct", "scattering", "x.h5", "--out", "y", "--sample", "3")
     assert result.exit_code == 2
     assert "No such option: --sample" in result.output
+
+
+@pytest.fixture(scope="module")
+def visibilities(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_uvfits(tmp_path_factory.mktemp("eht") / "small.uvfits")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--method", "tikhonov"], "for linear problems"),
+        (["--method", "magic"], "expected one of lmaps"),
+        (["--prior", "cells-128"], "needs 1×64×64 .*blackhole-64"),
+        (["--compact-flux", "0"], "compact"),
+        (["--field-of-view", "-3"], "field_of_view_uas > 0"),
+    ],
+)
+def test_blackhole_refuses_in_one_line(
+    options: list[str], message: str, visibilities: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = lmaps("reconstruct", "blackhole", visibilities, "--out", out, *options)
+    assert re.search(message, one_line_error(result))
+    assert not out.exists()
+
+
+def test_blackhole_files_that_are_none(visibilities: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.uvfits"
+    text.write_text("not visibilities")
+    for files, message in (
+        ([text], "text.uvfits"),
+        ([tmp_path / "missing.uvfits"], "missing.uvfits"),
+        ([visibilities, visibilities], "twice|same"),
+    ):
+        result = lmaps("reconstruct", "blackhole", *files, "--out", tmp_path / "out")
+        assert re.search(message, one_line_error(result))
+    assert not (tmp_path / "out").exists()
 
 
 def test_reconstruct(file: Path, prior: Path, tmp_path: Path) -> None:

@@ -159,6 +159,13 @@ class BlackHole(Problem):
             "field_of_view_uas": width,
         }
 
+    def describe_spread(self, measurement: Measurement, x: Tensor) -> dict[str, Any]:
+        """Rings of the posterior samples."""
+        from lmaps_science.problems.blackhole.ring import measure_ring, summarize_rings
+
+        width = measurement.operator.field_of_view_uas
+        return summarize_rings([measure_ring(image, width) for image in x])
+
     def metrics(self, operator: Any, image: NDArray, truth: NDArray) -> dict[str, float]:  # noqa: ANN401
         """Correlation with the truth at the best shift, PSNR, and the truth's ring."""
         from lmaps_science.problems.blackhole.controls import correlation
@@ -184,6 +191,16 @@ class BlackHole(Problem):
             f"median {np.median(summary[name]):.2f}, worst {np.max(summary[name]):.2f}"
             for name in ("chi2_closure_phase", "chi2_log_closure_amplitude")
         )
+        spread = summary["spread"]
+        posterior = {}
+        if spread is not None and spread["rings"]:
+            posterior["Ring diameter, posterior samples"] = (
+                f"{_plus_minus(spread['ring_diameter_uas'], 'µas')}; corrected "
+                f"{_plus_minus(spread['ring_diameter_corrected_uas'], 'µas')}"
+            )
+            posterior["Position angle, posterior samples"] = _plus_minus(
+                spread["ring_position_angle_deg"], "° east of north", digits=0
+            )
         flux, phase_values = summary["compact_flux_jy"], summary["chi2_closure_phase"]
         return {
             "χ² of closure phases, by sample": phase,
@@ -197,6 +214,7 @@ class BlackHole(Problem):
             "Position angle": _plus_minus(
                 summary["ring_position_angle_deg"], "° east of north", digits=0
             ),
+            **posterior,
             "Modes": " + ".join(str(len(mode["members"])) for mode in summary["modes"])
             + " samples",
             "Compact flux": "not used" if flux is None else f"{flux:g} Jy",

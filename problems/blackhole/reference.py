@@ -1,9 +1,5 @@
 """InverseBench's reference observation and image, read with ehtim."""
 
-import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +13,7 @@ from lmaps_science.operator import randn
 from lmaps_science.problems.blackhole.fourier import FourierSampling
 from lmaps_science.problems.blackhole.inversebench import ClosureTable, InverseBenchClosures
 from lmaps_science.problems.blackhole.observation import INTRA_SITE
+from lmaps_science.problems.blackhole.silence import silenced
 
 if TYPE_CHECKING:
     from lmaps_science.problems.blackhole.operator import Noise
@@ -44,7 +41,7 @@ class Reference:
         for name in ("obs.uvfits", "gt.fits"):
             if not (root / name).is_file():
                 raise FileNotFoundError(f"{root / name}: no such file; expected InverseBench's")
-        with _quiet():
+        with silenced():
             try:
                 import ehtim
             except ImportError as error:
@@ -84,7 +81,7 @@ class Reference:
         for i, (time, a, b) in enumerate(self.observation.data[["time", "t1", "t2"]].tolist()):
             row[time, a, b] = row[time, b, a] = i
             conjugate[time, a, b], conjugate[time, b, a] = 0, 1
-        with _quiet():
+        with silenced():
             phases = self.observation.bispectra(count="min")
             amplitudes = self.observation.c_amplitudes(count="min")
         triangles = [
@@ -136,7 +133,7 @@ class Reference:
         """Visibilities with ehtim's thermal noise, gains and phases, (visibilities,)."""
         source = self.image.copy()
         source.ivec = self.brightest * image.clamp(0, 1).double().cpu().numpy().ravel()
-        with _quiet():
+        with silenced():
             measured = source.observe_same(
                 self.observation,
                 ampcal=False,
@@ -146,11 +143,3 @@ class Reference:
                 verbose=False,
             )
         return torch.from_numpy(measured.data["vis"] / self.brightest)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep ehtim's banner and progress off the terminal, and its unclosed files unmentioned."""
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield

@@ -1,9 +1,6 @@
 """Regularised maximum likelihood by ehtim, the imager that the EHT used: a baseline."""
 
-import io
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +10,7 @@ from torch import Tensor
 from lmaps_science.problems.blackhole.fourier import RADIANS_PER_UAS
 from lmaps_science.problems.blackhole.observation import INTRA_SITE, Observation
 from lmaps_science.problems.blackhole.operator import BlackHoleImaging
+from lmaps_science.problems.blackhole.silence import silenced
 
 _BANDWIDTH, _FLUX_WEIGHT = 1.856e9, 1e4
 
@@ -69,7 +67,7 @@ def rml(
     """
     if operator.observation is None:
         raise ValueError("rml: expected an operator made by from_uvfits, got one without data")
-    with _quiet():
+    with silenced():
         try:
             import ehtim
         except ImportError as error:
@@ -139,11 +137,3 @@ def _obsdata(observation: Observation) -> Any:  # noqa: ANN401 - ehtim has no ty
         stations,
         mjd=observation.mjd,
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep ehtim's banner, progress and warnings off the terminal."""
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield

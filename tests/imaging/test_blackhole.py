@@ -216,3 +216,26 @@ def test_two_files_share_one_image(source: Path, dark: Path, tmp_path: Path) -> 
     assert result.summary["input"] == f"{source}, {other}"
     alone = BlackHole().read([source], "cpu").y.shape[1]
     assert result.measurement.y.shape[1] > alone
+
+
+@pytest.mark.parametrize("prior", ["blackhole-64", "sources-64"])
+def test_m87_is_a_ring_with_both_priors(prior: str, mirror: Path) -> None:
+    file = mirror / "eht" / "SR1_M87_2017_101_hi_hops_netcal_StokesI.uvfits"
+    result = reconstruct("blackhole", file, prior=prior, samples=4, spread=False)
+    summary = result.summary
+    assert summary["kept_samples"] >= 3
+    assert summary["rings"] >= 3
+    assert 36 < summary["ring_diameter_uas"]["mean"] < 43
+    assert 39 < summary["ring_diameter_corrected_uas"]["mean"] < 45.5
+    assert 145 < summary["ring_position_angle_deg"]["mean"] < 190
+    assert max(summary["chi2_closure_phase"] + summary["chi2_log_closure_amplitude"]) < 1.8
+    assert result.mean.sum() == pytest.approx(0.6, rel=1e-4)
+
+
+def test_spread_is_judged_and_told(source: Path, dark: Path) -> None:
+    options = {**QUICK, "spread": True}
+    result = reconstruct("blackhole", source, prior=dark, **options)
+    spread = result.summary["spread"]
+    assert spread["num_samples"] == len(result.posterior_samples)
+    assert set(spread["ring_diameter_uas"]) == {"mean", "std"}
+    np.testing.assert_allclose(result.posterior_samples.sum((1, 2)), 0.6, rtol=1e-4)

@@ -74,9 +74,9 @@ def test_closures_span_all_of_ehtims(mirror, day, band, phases, amplitudes):
 
 def ehtims_ranks(observation):
     """Ranks of ehtim's maximal sets of closure phases, intra-site left out, and amplitudes."""
-    from lmaps_science.problems.blackhole.reference import _quiet
+    from lmaps_science.problems.blackhole.silence import silenced
 
-    with _quiet():
+    with silenced():
         from ehtim.const_def import DTARR, DTPOL_STOKES
         from ehtim.obsdata import Obsdata
     rows = np.zeros(len(observation), dtype=DTPOL_STOKES)
@@ -85,7 +85,7 @@ def ehtims_ranks(observation):
     rows["vis"], rows["sigma"] = observation.visibility, observation.sigma
     stations = np.zeros(len(np.unique(observation.stations)), dtype=DTARR)
     stations["site"] = np.unique(observation.stations)
-    with _quiet():
+    with silenced():
         full = Obsdata(187.7, 12.4, 230e9, 1e9, rows, stations)
         phases = full.flag_uvdist(0.1e9).c_phases(count="max")
         amplitudes = full.c_amplitudes(count="max", ctype="logcamp")
