@@ -19,14 +19,6 @@ if TYPE_CHECKING:
     from lmaps_science.problems.blackhole.operator import BlackHoleImaging
     from lmaps_science.result import Result
 
-MAX_CHI_SQUARED = 1.8
-"""Of either kind of closure quantity: a sample above it does not fit the data."""
-MAX_CHI_SQUARED_DENOISED = 6.0
-"""The same of the last denoised image: above it the data contradict the prior."""
-
-MAX_EXCESS = 1.3
-"""Of a sample's misfit over the median of those that fit: above it is a worse optimum."""
-
 
 @dataclass(frozen=True, eq=False)
 class BlackHoleMeasurement:
@@ -112,22 +104,11 @@ class BlackHole(Problem):
         return super().normalized(operator, image / image.max())
 
     def judge(self, measurement: Measurement, x: Tensor, last: Level | None) -> list[str]:
-        """Drop what does not fit the closures, or fits them against the prior, or less than most.
+        """Drop what does not fit the closures; see `problems.blackhole.selection`."""
+        from lmaps_science.problems.blackhole.selection import objections
 
-        The misfit is compared with the median of the samples that pass the other two.
-        """
-        operator, y = measurement.operator, measurement.y
-        reasons = [""] * len(x)
-        if last is not None:
-            _object(reasons, operator.chi_squared(last.m, y), MAX_CHI_SQUARED_DENOISED, "denoised ")
-        _object(reasons, operator.chi_squared(x, y), MAX_CHI_SQUARED, "")
-        misfit = operator.loss(x, y)
-        passed = torch.tensor([not why for why in reasons])
-        if passed.any():
-            excess = misfit / misfit[passed].median()
-            for k in torch.nonzero(passed & (excess > MAX_EXCESS))[:, 0].tolist():
-                reasons[k] = f"misfit {excess[k]:.2f} times the others'"
-        return reasons
+        denoised = None if last is None else last.m
+        return objections(measurement.operator, measurement.y, x, denoised)
 
     def describe(self, measurement: Measurement, x: Tensor) -> dict[str, Any]:
         """Fit, ring and modes of the kept samples; what was measured.
@@ -322,19 +303,6 @@ class BlackHole(Problem):
 
 def _if(known: bool, value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if known else "–"
-
-
-def _object(
-    reasons: list[str], chi_squared: tuple[Tensor, Tensor], limit: float, which: str
-) -> None:
-    """Note, for each sample, the first χ² above the limit."""
-    for name, values in zip(("closure phases", "log closure amplitudes"), chi_squared, strict=True):
-        for k, value in enumerate(values.tolist()):
-            # False of NaN: a file without one of the kinds.
-            if not reasons[k] and value > limit:
-                reasons[k] = f"χ² of {name} {value:.2f} > {limit:g}" + (
-                    f", {which}image" if which else ""
-                )
 
 
 def _plus_minus(value: Mapping[str, float], unit: str, digits: int = 1) -> str:

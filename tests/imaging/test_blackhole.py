@@ -83,7 +83,7 @@ def test_truth_is_kept_and_another_source_named_with_its_misfit(measurement: Mea
 def test_denoised_image_against_the_data_is_a_reason(measurement: Measurement) -> None:
     level = SimpleNamespace(m=FIELD.image(sources.double(FIELD, 60.0, 0.3)))
     (reason,) = BlackHole().judge(measurement, gaussian(), level)
-    assert reason.endswith("> 6, denoised image")
+    assert "of the denoised image" in reason
 
 
 def test_physical_images_hold_the_compact_flux_in_one_place(measurement: Measurement) -> None:
