@@ -124,8 +124,8 @@ class BlackHole(Problem):
         rings = [measure_ring(image, width) for image in x]
         groups = modes(x)
         return {
-            "chi2_closure_phase": phase.tolist(),
-            "chi2_log_closure_amplitude": amplitude.tolist(),
+            "chi2_closure_phase": _known(phase),
+            "chi2_log_closure_amplitude": _known(amplitude),
             **summarize_rings(rings),
             "modes": [
                 {"members": group.tolist(), **summarize_rings([rings[k] for k in group])}
@@ -169,8 +169,10 @@ class BlackHole(Problem):
         """Fit and ring, for the report."""
         summary = result.summary
         phase, amplitude = (
-            f"median {np.median(summary[name]):.2f}, worst {np.max(summary[name]):.2f}"
-            for name in ("chi2_closure_phase", "chi2_log_closure_amplitude")
+            f"median {np.median(values):.2f}, worst {np.max(values):.2f}"
+            if values
+            else "none formed"
+            for values in (summary["chi2_closure_phase"], summary["chi2_log_closure_amplitude"])
         )
         spread = summary["spread"]
         posterior = {}
@@ -182,11 +184,11 @@ class BlackHole(Problem):
             posterior["Position angle, posterior samples"] = _plus_minus(
                 spread["ring_position_angle_deg"], "° east of north", digits=0
             )
-        flux, phase_values = summary["compact_flux_jy"], summary["chi2_closure_phase"]
+        flux, count = summary["compact_flux_jy"], len(result.samples)
         return {
             "χ² of closure phases, by sample": phase,
             "χ² of log closure amplitudes, by sample": amplitude,
-            "Samples that are a ring": f"{summary['rings']} of {len(phase_values)}",
+            "Samples that are a ring": f"{summary['rings']} of {count}",
             "Ring diameter": _plus_minus(summary["ring_diameter_uas"], "µas"),
             "Ring diameter, corrected for its width": _plus_minus(
                 summary["ring_diameter_corrected_uas"], "µas"
@@ -303,6 +305,11 @@ class BlackHole(Problem):
 
 def _if(known: bool, value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if known else "–"
+
+
+def _known(values: Tensor) -> list[float]:
+    """The values, or none where the file has none of the kind (NaN)."""
+    return [] if bool(values.isnan().any()) else values.tolist()
 
 
 def _plus_minus(value: Mapping[str, float], unit: str, digits: int = 1) -> str:

@@ -249,7 +249,8 @@ def _draw_closure_phases(figure: "SubFigure", fit: ClosureFit) -> None:
     triangles = _most_telling(fit)
     figure.supxlabel("UTC (h)", fontsize=9)
     figure.supylabel("closure phase (°)", fontsize=9)
-    grid = figure.subplots(2, max((len(triangles) + 1) // 2, 1), sharex=True, squeeze=False)
+    shape = 1 + (len(triangles) > 1), max((len(triangles) + 1) // 2, 1)
+    grid = figure.subplots(*shape, sharex=True, squeeze=False)
     for ax in grid.flat[len(triangles) :]:
         ax.set_axis_off()
     hours = _of_one_day(fit.time)
@@ -289,11 +290,15 @@ def _most_telling(fit: ClosureFit) -> list[str]:
 
 def _draw_log_amplitudes(ax: "Axes", fit: ClosureFit) -> None:
     measured, model = fit.log_amplitude, fit.log_amplitude_model
+    ax.set_title("Log closure amplitudes")
+    if not len(measured):
+        ax.text(0.5, 0.5, "none: fewer than four\nstations at a time", ha="center", va="center")
+        ax.set_axis_off()
+        return
     ax.errorbar(model.mean(0), measured, fit.log_amplitude_error, model.std(0), **_POINTS)
     ax.axline((0, 0), slope=1, color=ORANGE, linewidth=1, zorder=3)
     ax.set_box_aspect(1)
     ax.locator_params(nbins=6)
-    ax.set_title("Log closure amplitudes")
     ax.set_xlabel("mean and spread of the samples" if len(model) > 1 else "of the image")
     ax.set_ylabel("measured")
 
@@ -305,6 +310,8 @@ def _draw_coverage(ax: "Axes", observation: Observation) -> None:
     angle = np.linspace(0, 2 * np.pi, 200)
     for fringe in _FRINGES:
         radius = 1e-9 / (fringe * RADIANS_PER_UAS)
+        if radius > limit:
+            continue
         ax.plot(radius * np.cos(angle), radius * np.sin(angle), ":", color=GREY, linewidth=0.9)
         ax.text(0, 1.03 * radius, f"{fringe} µas", fontsize=7, color="0.35", ha="center")
     ax.set_xlim(limit, -limit)

@@ -239,3 +239,13 @@ def test_spread_is_judged_and_told(source: Path, dark: Path) -> None:
     assert spread["num_samples"] == len(result.posterior_samples)
     assert set(spread["ring_diameter_uas"]) == {"mean", "std"}
     np.testing.assert_allclose(result.posterior_samples.sum((1, 2)), 0.6, rtol=1e-4)
+
+
+def test_three_stations_have_no_log_closure_amplitudes(dark: Path, tmp_path: Path) -> None:
+    stations = dict(list(ARRAY.items())[:3])
+    file = write_uvfits(tmp_path / "three.uvfits", stations)
+    reconstruct("blackhole", file, tmp_path / "out", prior=dark, compact_flux=None, **QUICK)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["log_closure_amplitudes"] == 0
+    assert summary["chi2_log_closure_amplitude"] == []
+    assert len(summary["chi2_closure_phase"]) > 0
