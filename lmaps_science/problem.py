@@ -104,6 +104,10 @@ class Problem(ABC):
         """The same of the posterior samples."""
         return {}
 
+    def caveats(self, prior: str) -> list[str]:
+        """What a reader of results with the prior of this name must know."""
+        return []
+
     def describe_image(self, result: "Result") -> Mapping[str, str]:
         """Rows of the report on the image, by name."""
         return {}

@@ -134,6 +134,7 @@ def reconstruct(
     if controls:
         objects = kind.controls(measurement)
         known = {name: run(known_one, name, callback) for name, known_one in objects.items()}
+    told = [] if network is None else kind.caveats(network.name)
     provenance = {
         "input": ", ".join(map(str, paths)),
         "input_sha256": ", ".join(map(file_sha256, paths)),
@@ -141,7 +142,7 @@ def reconstruct(
         "prior_sha256": getattr(network, "sha256", None),
         "device": device,
         "seconds": time.perf_counter() - started,
-        "notes": notes + result.summary["notes"],
+        "notes": notes + result.summary["notes"] + told,
         "controls": [{"name": name, **control.summary} for name, control in known.items()] or None,
         **environment(command),
     }

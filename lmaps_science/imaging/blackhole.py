@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from lmaps_science.problems.blackhole.operator import BlackHoleImaging
     from lmaps_science.result import Result
 
+_BIAS = {
+    "blackhole-64": (
+        "on 50 simulated rings of 30 to 56 µas raw diameters came out 0.7 µas too small, those "
+        "corrected for the width 0.1; the ± of posterior samples held the truth in 68 and 90 %"
+    )
+}
+"""Results of ``benchmarks/blackhole_rings.py``."""
+
 
 @dataclass(frozen=True, eq=False)
 class BlackHoleMeasurement:
@@ -146,6 +154,12 @@ class BlackHole(Problem):
 
         width = measurement.operator.field_of_view_uas
         return summarize_rings([measure_ring(image, width) for image in x])
+
+    def caveats(self, prior: str) -> list[str]:
+        """Bias of the diameter, where it has been measured."""
+        return [
+            _BIAS.get(prior, "the bias of ring diameters has not been measured with this prior")
+        ]
 
     def metrics(self, operator: Any, image: NDArray, truth: NDArray) -> dict[str, float]:  # noqa: ANN401
         """Correlation with the truth at the best shift, PSNR, and the truth's ring."""

@@ -165,7 +165,7 @@ def test_dropped_samples_are_named_and_not_in_the_mean(
         1,
     )
     assert summary["dropped"] == [{"sample": 1, "reason": "too odd"}]
-    assert summary["notes"] == []
+    assert summary["notes"] == ["the bias of ring diameters has not been measured with this prior"]
     assert result.samples.shape == (2, 64, 64)
     assert len(summary["chi2_closure_phase"]) == 2
     np.testing.assert_allclose(result.mean, result.samples.mean(0), rtol=1e-5)
