@@ -24,6 +24,8 @@ table {{ border-collapse: collapse; }}
 th, td {{ padding: .2rem 1.2rem .2rem 0; text-align: left; vertical-align: top;
          overflow-wrap: anywhere; }}
 th {{ font-weight: 500; color: #555; white-space: nowrap; }}
+.wide th {{ white-space: normal; vertical-align: bottom; }}
+.wide td, .wide th:first-child {{ white-space: nowrap; }}
 .lead {{ color: #555; margin-top: .2rem; }}
 .note {{ background: #fff6e0; padding: .5rem .8rem; border-left: 4px solid #d9a300; }}
 code {{ font-size: .9em; }}
@@ -94,7 +96,7 @@ def _controls(result: "Result", picture: bytes) -> str:
     return (
         "<h2>Controls</h2>\n<p>Known objects with this measurement's coverage and noise, "
         f"reconstructed in the same way.</p>\n{_image(picture, 'Controls')}\n"
-        f"<table>\n<tr><th></th>{titles}</tr>\n{body}\n</table>\n"
+        f'<table class="wide">\n<tr><th></th>{titles}</tr>\n{body}\n</table>\n'
     )
 
 
@@ -102,7 +104,8 @@ def _lead(summary: dict[str, Any], quantity: str) -> str:
     count, grid = summary["kept_samples"], "×".join(map(str, summary["grid_shape"]))
     image = f"mean of {count} samples" if count > 1 else "one sample"
     return (
-        f"{quantity.capitalize()} on {grid} pixels, {image} of the method {summary['method']!r}, "
+        f"{quantity[0].upper()}{quantity[1:]} on {grid} pixels, {image} of the method "
+        f"{summary['method']!r}, "
         f"χ² per datum {summary['data_fit']:.3g}, {summary['seconds']:.1f} s."
     )
 
@@ -115,7 +118,7 @@ def _result_rows(result: "Result") -> dict[str, str]:
     }
     spread = summary["spread"]
     if spread is not None:
-        rows["Spread, mean over the image"] = f"{spread['mean_std']:.3g} ({quantity})"
+        rows["Spread, mean over the image"] = f"{spread['mean_std']:.3g}, {quantity}"
         if spread["coverage_90"] is not None:
             rows["Pixels within their 90 % interval"] = f"{100 * spread['coverage_90']:.1f} %"
     rows["Time"] = (

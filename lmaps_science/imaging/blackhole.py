@@ -296,7 +296,7 @@ class BlackHole(Problem):
         }
         return {
             "kept": f"{summary['kept_samples']} of {summary['num_samples']}",
-            "rings": f"{rings}" + ("" if metrics["true_ring"] else ", truth is none"),
+            "rings": f"{rings}" + ("" if metrics["true_ring"] else " (it is none)"),
             "true diameter (µas)": _if(metrics["true_ring"], metrics["true_ring_diameter_uas"], 1),
             "true position angle (°)": _if(
                 metrics["true_ring"], metrics["true_ring_position_angle_deg"], 0
@@ -327,4 +327,5 @@ def _known(values: Tensor) -> list[float]:
 
 
 def _plus_minus(value: Mapping[str, float], unit: str, digits: int = 1) -> str:
-    return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f} {unit}".rstrip()
+    space = "" if unit.startswith("°") else " "
+    return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f}{space}{unit}".rstrip()
