@@ -106,7 +106,7 @@ def blackhole(
     seed: Seed = 0,
     prior: Prior = None,
     method: Annotated[
-        str, typer.Option(help="lmaps; paper (gradient steps); diffpir; daps; rml (ehtim's).")
+        str, typer.Option(help="lmaps; paper (gradient steps); diffpir; rml (ehtim's).")
     ] = "lmaps",
     spread: Spread = None,
     device: Device = "cpu",

@@ -168,7 +168,10 @@ def largest_curvature(operator: Operator, y: Tensor, iterations: int = 30) -> fl
         Of the power iteration.
     """
     if not operator.quadratic:
-        raise ValueError(f"{type(operator).__name__}: the loss is not quadratic")
+        raise ValueError(
+            f"{type(operator).__name__} has a loss that is not quadratic, so the step of Langevin "
+            "dynamics cannot be found from its curvature: use the method 'lmaps'"
+        )
     generator = torch.Generator().manual_seed(0)
     p = torch.randn(1, *operator.image_shape, generator=generator).to(operator.device)
     _, origin = operator.loss_and_gradient(torch.zeros_like(p), y)
