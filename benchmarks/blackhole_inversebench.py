@@ -120,8 +120,8 @@ def families(
         found |= {
             "RED-diff": (reddiff, [{"observation_weight": 10.0**-k} for k in (3, 4, 5)]),
             "DPS": (dps, [{"guidance_scale": g} for g in (3e-4, 1e-3, 3e-3)]),
-            "DAPS": (daps, [{"lr": lr} for lr in (1e-7, 1e-6, 1e-5)]),
-            "PnP-DM": (pnpdm, [{"lr": lr} for lr in (5e-5, 5e-6)]),
+            "DAPS": (daps, [{"lr": lr} for lr in (1e-6, 1e-5, 1e-4)]),
+            "PnP-DM": (pnpdm, [{"lr": lr} for lr in (5e-5, 5e-6, 1e-6)]),
         }
     return found
 
@@ -138,6 +138,7 @@ def main() -> None:
     p = parser(__doc__)
     p.add_argument("--models", type=Path, required=True, help="ngehtutil's models")
     p.add_argument("--checkout", type=Path, help="InverseBench")
+    p.add_argument("--methods", nargs="+", help="only these, beside LMAPS")
     options = p.parse_args()
     prior = load(options.prior)
     cases = measured(objects(options.models))
@@ -147,7 +148,10 @@ def main() -> None:
     )
     rows: list[list[str]] = []
     first: Tensor | None = None
-    for name, (family, points) in families(options.checkout, prior).items():
+    chosen = families(options.checkout, prior)
+    for name in [n for n in chosen if n != "LMAPS" and n not in (options.methods or chosen)]:
+        del chosen[name]
+    for name, (family, points) in chosen.items():
 
         def score(point: dict[str, float], family: Callable[..., Method] = family) -> float:
             x = family(tuning, **point)(tuning.y)
@@ -172,7 +176,8 @@ def main() -> None:
         )
         print(rows[-1], flush=True)
         report(
-            "blackhole_inversebench", "InverseBench's black-hole problem",
+            "_".join(["blackhole_inversebench", *(options.methods or [])]),
+            "InverseBench's black-hole problem",
             ["method", "PSNR", "blurred 15 µas", "χ² phase", "χ² log amplitude",
              "LMAPS ahead, dB", "s a case", "tuned"],
             rows, prior=prior_facts(prior), cases=len(test.y), noise="vis_thermal",
