@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from lmaps_science.covariance import Covariance, LowRank, ScaledIdentity
+from lmaps_science.linear import conjugate_gradients
 from lmaps_science.operator import AffineOperator, Operator, per_item, randn
 
 Generators = Sequence[torch.Generator]
@@ -220,28 +221,20 @@ class ConjugateGradient(PerturbAndSolve):
         else:
             ridge, half = 1 / self.weight, covariance.sqrt
 
-        u = torch.zeros_like(m)
-        residual = -half(self._gradient(m, y))
-        direction = residual.clone()
-        energy = initial = per_item(residual**2)
-        target = self.tolerance**2 * initial
-        for iteration in range(self.max_iterations):
-            active = energy > target
-            if not active.any():
-                return m + half(u), iteration
-            product = ridge * direction + half(self._hessian(half(direction), y))
-            step = _ratio(energy, per_item(direction * product), active)
-            u = u + _expand(step, u) * direction
-            residual = residual - _expand(step, u) * product
-            previous, energy = energy, per_item(residual**2)
-            direction = residual + _expand(_ratio(energy, previous, active), u) * direction
-        worst = float((energy / initial).max().sqrt())
-        warnings.warn(
-            f"conjugate gradients stopped after {self.max_iterations} iterations at a relative "
-            f"residual of {worst:.1e} (wanted {self.tolerance:.0e}): the local MAP is not exact",
-            stacklevel=2,
+        def product(u: Tensor) -> Tensor:
+            return ridge * u + half(self._hessian(half(u), y))
+
+        u, iterations, residual = conjugate_gradients(
+            product, -half(self._gradient(m, y)), self.tolerance, self.max_iterations
         )
-        return m + half(u), self.max_iterations
+        if residual > self.tolerance:
+            warnings.warn(
+                f"conjugate gradients stopped after {iterations} iterations at a relative "
+                f"residual of {residual:.1e} (wanted {self.tolerance:.0e}): the local MAP is not "
+                "exact",
+                stacklevel=2,
+            )
+        return m + half(u), iterations
 
     def _gradient(self, x: Tensor, y: Tensor) -> Tensor:
         return self.operator.loss_and_gradient(x, y)[1].to(x.dtype)
@@ -250,7 +243,8 @@ class ConjugateGradient(PerturbAndSolve):
         if isinstance(self.operator, AffineOperator):
             return 2 * self.operator.normal(p).to(p.dtype)
         # Unit size keeps the difference of two gradients away from cancellation.
-        size = _expand(per_item(p**2).sqrt().clamp(min=1e-30) / math.sqrt(p[0].numel()), p)
+        norm = per_item(p**2).sqrt().clamp(min=1e-30)
+        size = norm[:, None, None, None] / math.sqrt(p[0].numel())
         return size * (self._gradient(p / size, y) - self._gradient(torch.zeros_like(p), y))
 
 
@@ -316,12 +310,3 @@ class GradientSteps(PerturbAndSolve):
 
 
 _OPTIMIZERS = {"adam": (torch.optim.Adam, 0.1), "sgd": (torch.optim.SGD, 0.01)}
-
-
-def _expand(values: Tensor, like: Tensor) -> Tensor:
-    return values.view(-1, *[1] * (like.ndim - 1))
-
-
-def _ratio(a: Tensor, b: Tensor, active: Tensor) -> Tensor:
-    """a / b of the items still active, 0 of those that have converged."""
-    return torch.where(active, a / torch.where(active, b, torch.ones_like(b)), torch.zeros_like(a))

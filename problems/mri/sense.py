@@ -7,7 +7,7 @@ is a direct one, row by row; elsewhere conjugate gradients find it.
 import torch
 from torch import Tensor
 
-from lmaps_science.operator import per_item
+from lmaps_science.linear import conjugate_gradients
 from lmaps_science.problems.mri.operator import MultiCoilMRI
 from lmaps_science.problems.mri.sampling import LineSampling, modulation
 from lmaps_science.problems.mri.spectrum import normal_matrices
@@ -37,8 +37,12 @@ def sense(operator: MultiCoilMRI, y: Tensor, ridge: float = 1 / 300) -> Tensor:
     sensitivity = operator.sensitivity_maps.abs().square().sum(0).max()
     weight = 1 if operator.weights is None else operator.weights.max()
     absolute = ridge * float(sensitivity * weight)
-    lines = isinstance(operator.sampling, LineSampling)
-    return (_direct if lines else _conjugate_gradients)(operator, operator.adjoint(y), absolute)
+    right = operator.adjoint(y)
+    if isinstance(operator.sampling, LineSampling):
+        return _direct(operator, right, absolute)
+    return conjugate_gradients(
+        lambda x: operator.normal(x) + absolute * x, right, _TOLERANCE, _ITERATIONS
+    )[0]
 
 
 def _direct(operator: MultiCoilMRI, right: Tensor, ridge: float) -> Tensor:
@@ -60,20 +64,3 @@ def _direct(operator: MultiCoilMRI, right: Tensor, ridge: float) -> Tensor:
     if sampling.swapped:
         image = image.mT
     return torch.view_as_real(image).movedim(-1, 1).to(right.dtype).contiguous()
-
-
-def _conjugate_gradients(operator: MultiCoilMRI, right: Tensor, ridge: float) -> Tensor:
-    """(N + ridge)^-1 of images, by iteration."""
-    x, residual = torch.zeros_like(right), right
-    direction = residual
-    energy = initial = per_item(residual.square())
-    for _ in range(_ITERATIONS):
-        if (energy <= _TOLERANCE**2 * initial).all():
-            break
-        product = operator.normal(direction) + ridge * direction
-        step = energy / per_item(direction * product).clamp(min=1e-30)
-        x = x + step[:, None, None, None] * direction
-        residual = residual - step[:, None, None, None] * product
-        previous, energy = energy, per_item(residual.square())
-        direction = residual + (energy / previous.clamp(min=1e-30))[:, None, None, None] * direction
-    return x
