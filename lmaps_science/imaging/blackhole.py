@@ -104,7 +104,7 @@ class BlackHole(Problem):
 
         brightness = aligned(operator.unnormalize(x).clamp(min=0))
         total = brightness.sum((1, 2, 3), keepdim=True)
-        flux = operator.compact_flux or 1.0
+        flux = operator.flux
         return (flux * brightness / total)[:, 0].cpu().numpy().astype(np.float32)
 
     def normalized(self, operator: Operator, image: NDArray) -> Tensor:
@@ -269,7 +269,7 @@ class BlackHole(Problem):
 
         assert isinstance(measurement, BlackHoleMeasurement)  # noqa: S101 - `read` made it
         operator = measurement.operator
-        width, flux = operator.field_of_view_uas, operator.compact_flux or 1.0
+        width, flux = operator.field_of_view_uas, operator.flux
         field = Field(operator.image_shape[-1], width, oversampling=4)
         known: dict[str, Measurement] = {}
         for seed, (name, image) in enumerate(control_images(field).items()):

@@ -4,6 +4,7 @@ They take what its own take and keep its names. A metric is the mean over the sa
 object; where InverseBench reports the best sample, so do we, under a name that says it.
 """
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from lmaps_science.problems.mri import metrics as mri
 Metrics = dict[str, float]
 
 
-class Evaluator:
+class Evaluator(ABC):
     """Metrics of one object after the other, and their mean and standard deviation.
 
     Parameters
@@ -58,9 +59,9 @@ class Evaluator:
             self.metric_state[name].append(value)
         return metrics
 
+    @abstractmethod
     def metrics(self, pred: Tensor, target: Tensor, observation: Tensor) -> Metrics:
         """What `__call__` returns."""
-        raise NotImplementedError
 
     def compute(self) -> Metrics:
         """Mean, and standard deviation as ``NAME_std``, over the objects."""

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from lmaps_science.inversebench.acoustic import HostAcousticWave
+from lmaps_science.inversebench.forward import HostForward
 from lmaps_science.inversebench.likelihood import HostOperator, Traits, examine, unwrapped
 from lmaps_science.inversebench.noise import noise_of_images, noise_of_kspace
-from lmaps_science.inversebench.operators import HostForward
 from lmaps_science.inversebench.recognition import native_mri, recognised
 from lmaps_science.operator import Operator
 from lmaps_science.problems import MultiCoilMRI

@@ -14,11 +14,9 @@ from lmaps_science.problems.blackhole.fourier import (
     join_complex,
     split_complex,
 )
+from lmaps_science.problems.blackhole.gauge import centred, towards_peak
 from lmaps_science.problems.blackhole.likelihood import Likelihood, WhitenedClosures
 from lmaps_science.problems.blackhole.observation import Observation, average_scans
-
-_GAUGE_FACTORS = (0.7, 3.0)
-"""How far one level moves the scale of an image."""
 
 Noise = Callable[[Tensor, torch.Generator | None], Tensor]
 
@@ -272,14 +270,17 @@ class BlackHoleImaging(Operator):
                     "no peak curve to fix it: use one that does (blackhole-64), or set "
                     "prior.peak_curve = measure_peak_curve(prior, images)"
                 )
-            largest = brightness.amax((1, 2, 3), keepdim=True)
-            factor = self.unnormalize(torch.tensor(peak)) / largest.clamp(min=1e-3)
-            brightness = brightness * factor.clamp(*_GAUGE_FACTORS)
+            brightness = towards_peak(brightness, (peak + 1) / 2)
         return self.normalize(brightness)
 
     def forward(self, x: Tensor) -> Tensor:
         """Noiseless data of normalised images (batch, 1, y, x)."""
         return self.likelihood.predict(self.visibilities(x))
+
+    @property
+    def flux(self) -> float:
+        """Total of an image in physical units: the compact flux, Jansky, or 1 if not known."""
+        return self.compact_flux or 1.0
 
     def visibilities(self, x: Tensor) -> Tensor:
         """Complex visibilities, (batch, visibilities), in units of the brightest pixel."""
@@ -335,17 +336,3 @@ class BlackHoleImaging(Operator):
         if self.noise is None:
             return self.perturb(self.forward(x), generator)
         return self.noise(self.unnormalize(x), generator)
-
-
-def centred(brightness: Tensor) -> Tensor:
-    """Images (batch, 1, y, x) rolled by whole pixels so that their centroid is in the middle."""
-    rows, columns = (torch.arange(n, device=brightness.device) for n in brightness.shape[2:])
-    flux = brightness.sum((1, 2, 3)).clamp(min=1e-12)
-    down = (brightness.sum((1, 3)) @ rows.to(brightness)) / flux
-    right = (brightness.sum((1, 2)) @ columns.to(brightness)) / flux
-    shift_y = (rows.float().mean() - down).round().long()
-    shift_x = (columns.float().mean() - right).round().long()
-    at_y = (rows - shift_y[:, None]) % len(rows)
-    at_x = (columns - shift_x[:, None]) % len(columns)
-    batch = torch.arange(len(brightness), device=brightness.device)[:, None, None]
-    return brightness[batch, 0, at_y[:, :, None], at_x[:, None, :]][:, None]

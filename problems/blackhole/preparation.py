@@ -21,10 +21,10 @@ def prepare(
     observations: Sequence[Observation],
     field_of_view: float,
     image_size: int,
-    compact_flux: float | None = 0.6,
-    fractional_error: float = 0.01,
-    min_signal_to_noise: float = 3.0,
-    flux_error: float = 0.15,
+    compact_flux: float | None,
+    fractional_error: float,
+    min_signal_to_noise: float,
+    flux_error: float,
 ) -> tuple[Observation, Closures]:
     """Scale, join, flag, and form closures.
 

@@ -74,7 +74,7 @@ def rml(
             raise ImportError("rml needs ehtim: pip install 'lmaps-science[eht]'") from error
         observation = _obsdata(operator.observation)
         observation.reorder_tarr_snr()
-        flux = operator.compact_flux or 1.0
+        flux = operator.flux
         fwhm = prior_fwhm_uas * RADIANS_PER_UAS
         width = operator.field_of_view_uas * RADIANS_PER_UAS
         prior = ehtim.image.make_square(observation, operator.image_shape[-1], width)

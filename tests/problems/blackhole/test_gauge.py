@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from lmaps_science.problems.blackhole import sources
+from lmaps_science.problems.blackhole.gauge import centred
 from lmaps_science.problems.blackhole.observation import Observation, average_scans
-from lmaps_science.problems.blackhole.operator import BlackHoleImaging, centred
+from lmaps_science.problems.blackhole.operator import BlackHoleImaging
 from lmaps_science.problems.blackhole.sources import Field
 from lmaps_science.problems.blackhole.uvfits import read_uvfits
 from tests.problems.blackhole.synthetic import write_uvfits
