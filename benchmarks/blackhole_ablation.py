@@ -1,12 +1,13 @@
-"""Covariances and numbers of noise levels, on two real files and a crescent."""
+"""Covariances, numbers of noise levels and the tempering, on the real files and a crescent."""
 
 import math
 from dataclasses import replace
 
 import numpy as np
-from blackhole_common import image, load, parser, read, seen
+from blackhole_common import FILES, image, parser, read, seen
 from common import prior_facts, report
 
+from lmaps_science import load_prior
 from lmaps_science.covariance import NAMES
 from lmaps_science.problems.blackhole.controls import control_images
 from lmaps_science.settings import SETTINGS
@@ -18,13 +19,9 @@ def main() -> None:
     """Print kept samples, χ² and scatter of the position angle."""
     p = parser(__doc__)
     options = p.parse_args()
-    prior = load(options.prior)
-    real = read(options.data, "11 April hi")
-    cases = {
-        "5 April lo": read(options.data, "5 April lo"),
-        "11 April hi": real,
-        "crescent": seen(real, control_images()["crescent"], seed=3),
-    }
+    prior = load_prior(options.prior)
+    cases = {name: read(options.data, name) for name in FILES}
+    cases["crescent"] = seen(cases["11 April hi"], control_images()["crescent"], seed=3)
     frozen = SETTINGS["blackhole"]
     variants = {
         (name, n, True): {"covariance": name, "num_steps": n} for name in NAMES for n in LEVELS

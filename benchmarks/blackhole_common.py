@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lmaps_science import LMAPS, load_prior
+from lmaps_science import LMAPS
 from lmaps_science.imaging.blackhole import BlackHole, BlackHoleMeasurement
 from lmaps_science.prior.preconditioning import Preconditioned
 from lmaps_science.problems import BlackHoleImaging
@@ -138,8 +138,3 @@ HEADER = [
     "kept", "rings", "diameter µas", "corrected µas", "PA °", "χ² phase (max)",
     "χ² log amplitude (max)", "s",
 ]  # fmt: skip
-
-
-def load(name: str) -> Preconditioned:
-    """A prior by name or file."""
-    return load_prior(name)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from blackhole_common import HEADER, PROBLEM, cells, image, load, outcome, parser, read, seen
+from blackhole_common import HEADER, PROBLEM, cells, image, outcome, parser, read, seen
 from common import prior_facts, report, timed
 
+from lmaps_science import load_prior
 from lmaps_science.problems.blackhole.controls import control_images, correlation
 from lmaps_science.problems.blackhole.population import read_models
 from lmaps_science.problems.blackhole.ring import measure_ring
@@ -20,7 +21,7 @@ def main() -> None:
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     p.add_argument("--rml", action="store_true", help="with ehtim's RML beside")
     options = p.parse_args()
-    prior, measurement = load(options.prior), read(options.data, "5 April lo")
+    prior, measurement = load_prior(options.prior), read(options.data, "5 April lo")
     left_out = read_models(options.models, held_out=True) if options.models else {}
     rows = []
     for name, truth in control_images(models=left_out).items():

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from blackhole_common import load, parser
+from blackhole_common import parser
 from common import prior_facts, report, timed
 from competitors import Method, host_method
 from torch import Tensor, nn
 
-from lmaps_science import LMAPS
+from lmaps_science import LMAPS, load_prior
 from lmaps_science.problems import BlackHoleImaging
 from lmaps_science.problems.blackhole import sources
 from lmaps_science.problems.blackhole.metrics import aligned_psnr
@@ -138,9 +138,8 @@ def main() -> None:
     p = parser(__doc__)
     p.add_argument("--models", type=Path, required=True, help="ngehtutil's models")
     p.add_argument("--checkout", type=Path, help="InverseBench")
-    p.add_argument("--methods", nargs="+", help="only these, beside LMAPS")
     options = p.parse_args()
-    prior = load(options.prior)
+    prior = load_prior(options.prior)
     cases = measured(objects(options.models))
     tuning, test = (
         Cases(cases.truth[part], cases.operator, cases.y[part])
@@ -148,10 +147,7 @@ def main() -> None:
     )
     rows: list[list[str]] = []
     first: Tensor | None = None
-    chosen = families(options.checkout, prior)
-    for name in [n for n in chosen if n != "LMAPS" and n not in (options.methods or chosen)]:
-        del chosen[name]
-    for name, (family, points) in chosen.items():
+    for name, (family, points) in families(options.checkout, prior).items():
 
         def score(point: dict[str, float], family: Callable[..., Method] = family) -> float:
             x = family(tuning, **point)(tuning.y)
@@ -176,7 +172,7 @@ def main() -> None:
         )
         print(rows[-1], flush=True)
         report(
-            "_".join(["blackhole_inversebench", *(options.methods or [])]),
+            "blackhole_inversebench",
             "InverseBench's black-hole problem",
             ["method", "PSNR", "blurred 15 µas", "χ² phase", "χ² log amplitude",
              "LMAPS ahead, dB", "s a case", "tuned"],

@@ -1,7 +1,9 @@
 """M87* on two days in two bands, one setting for all, with each of the priors."""
 
-from blackhole_common import FILES, HEADER, cells, image, load, parser, read
+from blackhole_common import FILES, HEADER, cells, image, parser, read
 from common import prior_facts, report
+
+from lmaps_science import load_prior
 
 
 def main() -> None:
@@ -11,7 +13,7 @@ def main() -> None:
     options = p.parse_args()
     rows, facts = [], {}
     for name in options.priors:
-        prior = load(name)
+        prior = load_prior(name)
         facts[f"prior {prior.name}"] = prior_facts(prior)
         for file in FILES:
             result = image(read(options.data, file), prior, options.samples)

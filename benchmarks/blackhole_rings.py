@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import torch
-from blackhole_common import image, load, parser, read, seen
+from blackhole_common import image, parser, read, seen
 from common import prior_facts, report
 
+from lmaps_science import load_prior
 from lmaps_science.problems.blackhole import sources
 from lmaps_science.problems.blackhole.ring import circular_mean_std, measure_ring
 from lmaps_science.problems.blackhole.sources import Field
@@ -35,7 +36,7 @@ def main() -> None:
     p = parser(__doc__)
     p.add_argument("--rings", type=int, default=50)
     options = p.parse_args()
-    prior = load(options.prior)
+    prior = load_prior(options.prior)
     observations = [read(options.data, name) for name in ("5 April lo", "11 April hi")]
     generator = torch.Generator().manual_seed(0)
     found: dict[str, list[tuple[float, ...]]] = {"mode": [], "sample": []}

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from blackhole_common import load, parser, read
+from blackhole_common import parser, read
 from common import prior_facts, report
 from torch import Tensor
 
-from lmaps_science import LMAPS
+from lmaps_science import LMAPS, load_prior
 from lmaps_science.covariance import LowRank
 from lmaps_science.gauss_newton import GaussNewton
 from lmaps_science.problems import BlackHoleImaging
@@ -96,14 +96,15 @@ def main() -> None:
     p = parser(__doc__)
     options = p.parse_args()
     torch.set_num_threads(1)
-    prior, measurement = load(options.prior), read(options.data, "11 April hi")
+    prior, measurement = load_prior(options.prior), read(options.data, "11 April hi")
     levels: list[Level] = []
     sampler = LMAPS(prior, measurement.operator)
     sampler(measurement.y, options.samples, levels.append)
     rows = []
     for sigma in SIGMAS:
         level = min(levels, key=lambda level: abs(level.sigma - sigma))
-        covariance = sampler.covariance(level.sigma)
+        share = sampler.defaults.data_weight(level.sigma)
+        covariance = sampler.covariance(level.sigma).scaled(share)
         assert isinstance(covariance, LowRank)  # noqa: S101 - the problem's default
         problem = Subproblem(measurement.operator, measurement.y, level.m.float(), covariance)
         solvers: dict[str, Callable[[], Tensor]] = {

@@ -4,15 +4,14 @@ import argparse
 from pathlib import Path
 
 import torch
-from rich.progress import Progress
+from common_training import record, trained
 from torch import Tensor
 
 from lmaps_science.prior.card import PriorCard
 from lmaps_science.prior.curves import measure_error_curve, measure_peak_curve
 from lmaps_science.prior.image_covariance import measure_image_covariance
-from lmaps_science.prior.preconditioning import EDM
 from lmaps_science.prior.registry import write_manifest
-from lmaps_science.prior.train import Trainer, TrainingConfig
+from lmaps_science.prior.train import TrainingConfig
 from lmaps_science.problems.blackhole.population import (
     EVERYTHING,
     HELD_OUT,
@@ -88,30 +87,17 @@ def main() -> None:
         data=CHOICES[options.name][2],
         license=CHOICES[options.name][3],
     )
-    torch.manual_seed(config.seed)
-    prior = card.build()
-    assert isinstance(prior, EDM)  # noqa: S101 - the card says so
     checkpoint = options.checkpoint or Path(f"{options.name}.checkpoint.pt")
-    trainer = Trainer(prior, training, config, checkpoint)
-    with Progress() as bar:
-        task = bar.add_task("training", total=1.0)
-        trainer.run(lambda _step, _loss, done: bar.update(task, completed=done))
-    prior.requires_grad_(False)
+    trainer = trained(card, training, config, checkpoint)
+    prior = trainer.denoiser
 
     unseen = images(options.name, models, HELD_OUT_COUNT, seed=10**6)
     curve = prior.error_curve = measure_error_curve(prior, unseen)
     prior.peak_curve = measure_peak_curve(prior, unseen)
     prior.image_covariance = measure_image_covariance(training)
     errors = "; ".join(f"{curve(s):.2e} at σ = {s:g}" for s in (0.02, 0.1, 0.5, 2.0))
-    record = {
-        "steps": trainer.step,
-        "minutes": round(trainer.elapsed / 60),
-        "held_out_mean_squared_error": errors,
-        "optimizer": "AdamW, 1e-3, linear decay over the last 35 %, moving average 0.999",
-        "noise": "ln σ ~ N(-0.7, 1.7²)",
-        "batches": "32 images",
-    }
-    write_prior(prior, card, record, options.out / f"{options.name}.safetensors")
+    told = record(trainer, held_out_mean_squared_error=errors)
+    write_prior(prior, card, told, options.out / f"{options.name}.safetensors")
     write_manifest(options.out)
 
 

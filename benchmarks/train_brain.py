@@ -4,16 +4,15 @@ import argparse
 from pathlib import Path
 
 import torch
-from rich.progress import Progress
+from common_training import record, trained
 from torch import Tensor
 
 from lmaps_science.prior.card import PriorCard
 from lmaps_science.prior.checkpoint import load_prior
 from lmaps_science.prior.curves import measure_error_curve
 from lmaps_science.prior.image_covariance import measure_image_covariance
-from lmaps_science.prior.preconditioning import EDM
 from lmaps_science.prior.registry import write_manifest
-from lmaps_science.prior.train import Trainer, TrainingConfig
+from lmaps_science.prior.train import TrainingConfig
 from lmaps_science.problems.mri.training_images import ComplexImages, Phase, read_slices
 from lmaps_science.training import trained_sigma_max, write_prior
 
@@ -82,17 +81,9 @@ def main() -> None:
         ),
         license="CC-BY-SA-3.0",
     )
-    torch.manual_seed(config.seed)
-    prior = card.build()
-    assert isinstance(prior, EDM)  # noqa: S101 - the card says so
     start = None if options.start is None else load_prior(options.start)
-    if start is not None:
-        prior.network.load_state_dict(start.network.state_dict())
-    trainer = Trainer(prior, source, config, options.checkpoint)
-    with Progress() as bar:
-        task = bar.add_task("training", total=1.0)
-        trainer.run(lambda _step, _loss, done: bar.update(task, completed=done))
-    prior.requires_grad_(False)
+    trainer = trained(card, source, config, options.checkpoint, start)
+    prior = trainer.denoiser
 
     curves = {
         phase: measure_error_curve(
@@ -107,16 +98,10 @@ def main() -> None:
         ", ".join(f"{curve(sigma):.2e}" for curve in curves.values()) + f" at σ = {sigma:g}"
         for sigma in (0.01, 0.04, 0.16, 0.64)
     )
-    record = {
-        "steps": trainer.step,
-        "minutes": round(trainer.elapsed / 60),
-        **({} if start is None else {"before_that": start.card.description}),
-        "mean_squared_error_on_people_left_out,_by_class": errors,
-        "optimizer": "AdamW, 8e-4, linear decay over the last 70 %, moving average 0.999",
-        "noise": "ln σ ~ N(-1.7, 1.4²)",
-        "batches": "8 crops of 64 x 64 in three steps of four, else 2 whole images",
-    }
-    write_prior(prior, card, record, options.out)
+    facts = {"mean_squared_error_on_people_left_out,_by_class": errors}
+    if start is not None:
+        facts = {"before_that": start.card.description, **facts}
+    write_prior(prior, card, record(trainer, **facts), options.out)
     write_manifest(options.out.parent)
 
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import torch
 from common import TILES
-from rich.progress import Progress
+from common_training import record, trained
 
 from lmaps_science.prior.card import PriorCard
 from lmaps_science.prior.curves import measure_error_curve
 from lmaps_science.prior.image_covariance import measure_image_covariance
-from lmaps_science.prior.preconditioning import EDM
 from lmaps_science.prior.registry import write_manifest
-from lmaps_science.prior.train import Trainer, TrainingConfig
+from lmaps_science.prior.train import TrainingConfig
 from lmaps_science.problems.scattering.objects import cells
 from lmaps_science.training import NETWORK, SIGMA_DATA, trained_sigma_max, write_prior
 
@@ -52,14 +51,8 @@ def main() -> None:
         ),
         license="CC0-1.0",
     )
-    torch.manual_seed(config.seed)
-    prior = card.build()
-    assert isinstance(prior, EDM)  # noqa: S101 - the card says so
-    trainer = Trainer(prior, images, config, options.checkpoint)
-    with Progress() as bar:
-        task = bar.add_task("training", total=1.0)
-        trainer.run(lambda _step, _loss, done: bar.update(task, completed=done))
-    prior.requires_grad_(False)
+    trainer = trained(card, images, config, options.checkpoint)
+    prior = trainer.denoiser
 
     chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
     curve = prior.error_curve = measure_error_curve(prior, images[chosen[:CURVE_IMAGES]])
@@ -68,15 +61,8 @@ def main() -> None:
     errors = "; ".join(
         f"{curve(s):.2e} and {unseen(s):.2e} at σ = {s:g}" for s in (0.01, 0.03, 0.1, 0.3, 1.0)
     )
-    record = {
-        "steps": trainer.step,
-        "minutes": round(trainer.elapsed / 60),
-        "mean_squared_error_on_training_and_on_left_out_images": errors,
-        "optimizer": "AdamW, 1e-3, linear decay over the last 35 %, moving average 0.999",
-        "noise": "ln σ ~ N(-1.6, 1.5²)",
-        "batches": "32 crops of 64 x 64 in three steps of four, else 8 tiles",
-    }
-    write_prior(prior, card, record, options.out)
+    facts = {"mean_squared_error_on_training_and_on_left_out_images": errors}
+    write_prior(prior, card, record(trainer, **facts), options.out)
     write_manifest(options.out.parent)
 
 

@@ -20,7 +20,7 @@ class Settings:
         Factor on the latter, so that the spread covers the objects: the prior's mean error
         over all pixels understates its error on them. Measured on training images.
     tempering : float
-        Above this noise level the likelihood counts for less, by 1 / (1 + (sigma / tempering)²):
+        Noise level from which the likelihood counts for less than half, see `data_weight`:
         where it is far from quadratic, data that are pressed on an image of much noise lead to
         the wrong one of several modes.
     lower_bound : float
@@ -35,6 +35,10 @@ class Settings:
     sample_width: float = 1.0
     tempering: float = math.inf
     lower_bound: float = -math.inf
+
+    def data_weight(self, sigma: float) -> float:
+        """Share of the likelihood that counts at a noise level."""
+        return 1 / (1 + (sigma / self.tempering) ** 2)
 
 
 SETTINGS = {

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -165,6 +165,8 @@ class LMAPS:
             self.weight = operator.loss_weight
             self.covariance = self._named(covariance)
         else:
+            # They fix what a mode depends on, the product of covariance and weight.
+            self.defaults = replace(self.defaults, tempering=math.inf)
             self.weight, self.covariance = self._published(k1, k2, covariance)
 
     def _named(self, covariance: str | CovarianceOfLevel) -> CovarianceOfLevel:
@@ -177,8 +179,7 @@ class LMAPS:
         elif covariance == "auto":
             covariance, width = defaults.sample_covariance, defaults.sample_width
         plain = covariance_by_name(covariance, self.prior, self.operator)
-        # A mode depends on the product of covariance and weight alone.
-        return lambda sigma: plain(sigma).scaled(width / (1 + (sigma / defaults.tempering) ** 2))
+        return lambda sigma: plain(sigma).scaled(width)
 
     def _published(
         self, k1: float | None, k2: float | None, covariance: str | CovarianceOfLevel
@@ -234,7 +235,8 @@ class LMAPS:
             start = time.perf_counter()
             m = self.operator.fix_gauge(self.prior(x, sigma), self._peak(sigma))
             denoised = time.perf_counter()
-            Sigma = self.covariance(sigma)
+            # To a mode, less weight of the data and a narrower covariance are the same.
+            Sigma = self.covariance(sigma).scaled(self.defaults.data_weight(sigma))
             solution = (
                 local.mode(m, Sigma)
                 if self.estimate == "mode"

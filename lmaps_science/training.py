@@ -15,7 +15,7 @@ from lmaps_science.prior.curves import measure_error_curve, measure_peak_curve
 from lmaps_science.prior.image_covariance import measure_image_covariance
 from lmaps_science.prior.images import load_images
 from lmaps_science.prior.preconditioning import EDM, Preconditioned
-from lmaps_science.prior.train import Trainer, TrainingConfig
+from lmaps_science.prior.train import ImageSource, Trainer, TrainingConfig
 from lmaps_science.problem import find_problem
 
 NETWORK: Mapping[str, Any] = {
@@ -93,15 +93,9 @@ def train_prior(
         data=str(data),
         license=license,
     )
-    torch.manual_seed(config.seed)
-    prior = card.build().to(device)
-    divisor = prior.network.divisor
-    assert isinstance(prior, EDM) and isinstance(divisor, int)  # noqa: S101 - the card says so
-    _check_size(divisor, card.image_shape)
     checkpoint = checkpoint_path(out)
-    trainer = Trainer(prior, training, config, checkpoint)
-    trainer.run(callback)
-    prior.requires_grad_(False)
+    trainer = fit(card, training, config, checkpoint, device, callback)
+    prior = trainer.denoiser
 
     curve = prior.error_curve = measure_error_curve(prior, held_out.to(device))
     prior.peak_curve = measure_peak_curve(prior, held_out.to(device))
@@ -119,6 +113,47 @@ def train_prior(
     card = write_prior(prior, card, record, out)
     checkpoint.unlink(missing_ok=True)
     return card
+
+
+def fit(
+    card: PriorCard,
+    images: Tensor | ImageSource,
+    config: TrainingConfig,
+    checkpoint: str | Path,
+    device: str = "cpu",
+    callback: Callable[[int, float, float], None] | None = None,
+    start: Preconditioned | None = None,
+) -> Trainer:
+    """Build the prior of a card and train it, from the checkpoint if that is there.
+
+    Parameters
+    ----------
+    card : PriorCard
+        Of an EDM prior.
+    images, config, checkpoint
+        As for `Trainer`.
+    device : str
+        Where to compute.
+    callback : callable, optional
+        Receives step, loss and progress in [0, 1].
+    start : Preconditioned, optional
+        A prior of the same network whose weights to begin with.
+
+    Returns
+    -------
+    Trainer
+        Its `denoiser` is the prior, without gradients of its weights.
+    """
+    torch.manual_seed(config.seed)
+    prior = card.build().to(device)
+    if not isinstance(prior, EDM):
+        raise ValueError(f"training: expected an EDM prior, got {type(prior).__name__}")
+    if start is not None:
+        prior.network.load_state_dict(start.network.state_dict())
+    trainer = Trainer(prior, images, config, Path(checkpoint))
+    trainer.run(callback)
+    prior.requires_grad_(False)
+    return trainer
 
 
 def write_prior(
@@ -149,13 +184,3 @@ def trained_sigma_max(config: TrainingConfig) -> float:
     """Noise level two standard deviations above the mean of those that training draws."""
     log_sigma = torch.tensor(config.log_sigma_mean + 2 * config.log_sigma_std)
     return round(float(log_sigma.exp()), 3)
-
-
-def _check_size(divisor: int, image_shape: tuple[int, int, int]) -> None:
-    height, width = image_shape[1:]
-    # Training crops half the images' sides.
-    if height != width or height % (2 * divisor):
-        raise ValueError(
-            f"expected square images with sides that are a multiple of {2 * divisor} pixels, got "
-            f"{height}×{width}: give --image-size to scale them"
-        )

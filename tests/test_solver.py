@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lmaps_science.covariance import LowRank, gaussian
+from lmaps_science.covariance import LowRank, ScaledIdentity, gaussian, isotropic
+from lmaps_science.local_map import ConjugateGradient, Solution
 from lmaps_science.methods import daps, diffpir
 from lmaps_science.settings import SETTINGS, Settings
 from lmaps_science.solver import LMAPS, Level, renoise
@@ -213,13 +214,26 @@ def test_unknown_noise_level() -> None:
 def test_tempering_trusts_the_data_less_where_there_is_noise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    twin = GaussianTwin()
-    plain = LMAPS(twin.prior, twin.operator, 3, covariance="isotropic")
+    twin, seen = GaussianTwin(), []
+
+    class Recording(ConjugateGradient):
+        def mode(self, m: torch.Tensor, covariance: ScaledIdentity) -> Solution:
+            seen.append(covariance.variance)
+            return super().mode(m, covariance)
+
     monkeypatch.setitem(SETTINGS, "generic", Settings(tempering=0.5))
-    tempered = LMAPS(twin.prior, twin.operator, 3, covariance="isotropic")
-    for sigma, share in ((0.5, 1 / 2), (1.0, 1 / 5), (1e-4, 1.0)):
-        expected = share * plain.covariance(sigma).variance
-        assert tempered.covariance(sigma).variance == pytest.approx(expected, rel=1e-6)
+    options = {"num_steps": 3, "sigma_max": 1.0, "sigma_min": 1e-4, "solver": Recording}
+    for covariance in ("isotropic", isotropic()):
+        tempered = LMAPS(twin.prior, twin.operator, covariance=covariance, **options)
+        seen.clear()
+        tempered(twin.y)
+        sigmas = tempered.sigmas.tolist()
+        assert seen == pytest.approx([s**2 / (1 + (s / 0.5) ** 2) for s in sigmas], rel=1e-6)
+    fixed = LMAPS(twin.prior, twin.operator, k1=1.0, k2=1.0, **options)
+    seen.clear()
+    fixed(twin.y)
+    weight = twin.operator.loss_weight
+    assert seen == pytest.approx([s**2 / weight for s in fixed.sigmas.tolist()], rel=1e-6)
 
 
 def test_no_image_is_below_the_lower_bound(monkeypatch: pytest.MonkeyPatch) -> None:

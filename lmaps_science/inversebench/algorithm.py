@@ -165,5 +165,4 @@ class LMAPS:
                 str(statistic).replace("_", " "),
                 IMAGE_DEVIATION,
             )
-        plain = saturating(IMAGE_DEVIATION**2)
-        return lambda sigma: plain(sigma).scaled(1 / (1 + (sigma / settings.tempering) ** 2))
+        return saturating(IMAGE_DEVIATION**2)

@@ -100,7 +100,7 @@ class StoredImages:
         height, width = self.images.shape[-2:]
         if height != width:
             raise ValueError(
-                f"images of {height} x {width}: expected square ones; resize or crop them"
+                f"images of {height} x {width}: expected square ones; scale them (--image-size)"
             )
 
     @property
@@ -305,6 +305,6 @@ class Trainer:
         divisor = getattr(self.denoiser.network, "divisor", 1)
         if size % (2 * divisor):
             raise ValueError(
-                f"images of {size} x {size}: expected a side whose half is a multiple of "
-                f"{divisor} (crops of half the size are trained on); resize or crop them"
+                f"images: expected sides that are a multiple of {2 * divisor} pixels, got "
+                f"{size}×{size} (crops of half the size are trained on): scale them (--image-size)"
             )
