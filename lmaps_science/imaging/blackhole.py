@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lmaps_science.imaging.blackhole_rows import control_row, image_rows
 from lmaps_science.operator import Operator
 from lmaps_science.problem import Measurement, Problem
 from lmaps_science.solver import Level
@@ -17,6 +18,7 @@ from lmaps_science.solver import Level
 if TYPE_CHECKING:
     from lmaps_science.problems.blackhole.observation import Observation
     from lmaps_science.problems.blackhole.operator import BlackHoleImaging
+    from lmaps_science.problems.blackhole.ring import Ring
     from lmaps_science.result import Result
 
 _BIAS = {
@@ -124,12 +126,12 @@ class BlackHole(Problem):
         Members of a mode are counted among the kept samples, from 0.
         """
         from lmaps_science.problems.blackhole.ensemble import modes
-        from lmaps_science.problems.blackhole.ring import measure_ring, summarize_rings
+        from lmaps_science.problems.blackhole.ring import summarize_rings
 
         operator = measurement.operator
-        observation, width = operator.observation, operator.field_of_view_uas
+        observation = operator.observation
         phase, amplitude = operator.chi_squared(x, measurement.y)
-        rings = [measure_ring(image, width) for image in x]
+        rings = _rings(operator, x)
         groups = modes(x)
         return {
             "chi2_closure_phase": _known(phase),
@@ -145,15 +147,14 @@ class BlackHole(Problem):
             "closure_phases": operator.likelihood.num_phases,
             "log_closure_amplitudes": operator.data_shape[0] - operator.likelihood.num_phases,
             "compact_flux_jy": operator.compact_flux,
-            "field_of_view_uas": width,
+            "field_of_view_uas": operator.field_of_view_uas,
         }
 
     def describe_spread(self, measurement: Measurement, x: Tensor) -> dict[str, Any]:
         """Rings of the posterior samples."""
-        from lmaps_science.problems.blackhole.ring import measure_ring, summarize_rings
+        from lmaps_science.problems.blackhole.ring import summarize_rings
 
-        width = measurement.operator.field_of_view_uas
-        return summarize_rings([measure_ring(image, width) for image in x])
+        return summarize_rings(_rings(measurement.operator, x))
 
     def caveats(self, prior: str) -> list[str]:
         """Bias of the diameter, where it has been measured."""
@@ -165,10 +166,9 @@ class BlackHole(Problem):
         """Correlation with the truth at the best shift, PSNR, and the truth's ring."""
         from lmaps_science.problems.blackhole.controls import correlation
         from lmaps_science.problems.blackhole.metrics import aligned_psnr
-        from lmaps_science.problems.blackhole.ring import measure_ring
 
         a, b = (self.normalized(operator, v) for v in (image, truth))
-        ring = measure_ring(b[0], operator.field_of_view_uas)
+        (ring,) = _rings(operator, b)
         brightness = operator.unnormalize(a), operator.unnormalize(b)
         return {
             "correlation": float(correlation(a, b)),
@@ -181,44 +181,7 @@ class BlackHole(Problem):
 
     def describe_image(self, result: "Result") -> Mapping[str, str]:
         """Fit and ring, for the report."""
-        summary = result.summary
-        phase, amplitude = (
-            f"median {np.median(values):.2f}, worst {np.max(values):.2f}"
-            if values
-            else "none formed"
-            for values in (summary["chi2_closure_phase"], summary["chi2_log_closure_amplitude"])
-        )
-        spread = summary["spread"]
-        posterior = {}
-        if spread is not None and spread["rings"]:
-            posterior["Ring diameter, posterior samples"] = (
-                f"{_plus_minus(spread['ring_diameter_uas'], 'µas')}; corrected "
-                f"{_plus_minus(spread['ring_diameter_corrected_uas'], 'µas')}"
-            )
-            posterior["Position angle, posterior samples"] = _plus_minus(
-                spread["ring_position_angle_deg"], "° east of north", digits=0
-            )
-        flux, count = summary["compact_flux_jy"], len(result.samples)
-        return {
-            "χ² of closure phases, by sample": phase,
-            "χ² of log closure amplitudes, by sample": amplitude,
-            "Samples that are a ring": f"{summary['rings']} of {count}",
-            "Ring diameter": _plus_minus(summary["ring_diameter_uas"], "µas"),
-            "Ring diameter, corrected for its width": _plus_minus(
-                summary["ring_diameter_corrected_uas"], "µas"
-            ),
-            "Ring width": _plus_minus(summary["ring_width_uas"], "µas"),
-            "Position angle": _plus_minus(
-                summary["ring_position_angle_deg"], "° east of north", digits=0
-            ),
-            **posterior,
-            "Modes": " + ".join(str(len(mode["members"])) for mode in summary["modes"])
-            + " samples",
-            "Compact flux": "not used" if flux is None else f"{flux:g} Jy",
-            "Data": f"{summary['closure_phases']} closure phases and "
-            f"{summary['log_closure_amplitudes']} log closure amplitudes of "
-            f"{', '.join(summary['stations'])}",
-        }
+        return image_rows(result.summary, len(result.samples))
 
     def save_figure(self, result: "Result", path: Path) -> None:
         """Images, closure quantities and coverage."""
@@ -288,22 +251,7 @@ class BlackHole(Problem):
 
     def describe_control(self, result: "Result") -> Mapping[str, str]:
         """What came back of a known source."""
-        summary = result.summary
-        metrics, rings = summary["metrics"], summary["rings"]
-        measured = {
-            "diameter (µas)": _plus_minus(summary["ring_diameter_uas"], ""),
-            "position angle (°)": _plus_minus(summary["ring_position_angle_deg"], "", digits=0),
-        }
-        return {
-            "kept": f"{summary['kept_samples']} of {summary['num_samples']}",
-            "rings": f"{rings}" + ("" if metrics["true_ring"] else " (it is none)"),
-            "true diameter (µas)": _if(metrics["true_ring"], metrics["true_ring_diameter_uas"], 1),
-            "true position angle (°)": _if(
-                metrics["true_ring"], metrics["true_ring_position_angle_deg"], 0
-            ),
-            **{name: value if rings else "–" for name, value in measured.items()},
-            "correlation with the truth": f"{metrics['correlation']:.3f}",
-        }
+        return control_row(result.summary)
 
     def save_controls(self, result: "Result", path: Path) -> None:
         """Truth above reconstruction."""
@@ -317,15 +265,12 @@ class BlackHole(Problem):
         save_controls(pairs, result.measurement.operator.field_of_view_uas, path)
 
 
-def _if(known: bool, value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if known else "–"
-
-
 def _known(values: Tensor) -> list[float]:
     """The values, or none where the file has none of the kind (NaN)."""
     return [] if bool(values.isnan().any()) else values.tolist()
 
 
-def _plus_minus(value: Mapping[str, float], unit: str, digits: int = 1) -> str:
-    space = "" if unit.startswith("°") else " "
-    return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f}{space}{unit}".rstrip()
+def _rings(operator: "BlackHoleImaging", x: Tensor) -> "list[Ring]":
+    from lmaps_science.problems.blackhole.ring import measure_ring
+
+    return [measure_ring(image, operator.field_of_view_uas) for image in x]
