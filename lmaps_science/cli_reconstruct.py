@@ -197,7 +197,7 @@ def _show_source(summary: dict[str, Any]) -> None:
 
 def _show_controls(controls: list[dict[str, Any]]) -> None:
     typer.echo(
-        f"\n{'control':<16}{'kept':>6}{'rings':>7}{'diameter':>12}{'true':>8}{'like it':>10}"
+        f"\n{'control':<16}{'kept':>6}{'rings':>7}{'diameter':>12}{'true':>8}{'correlation':>13}"
     )
     for control in controls:
         metrics, ring = control["metrics"], control["rings"] > 0
@@ -206,7 +206,7 @@ def _show_controls(controls: list[dict[str, Any]]) -> None:
         true = f"{metrics['true_ring_diameter_uas']:.1f}" if metrics["true_ring"] else "-"
         typer.echo(
             f"{control['name']:<16}{control['kept_samples']:>6}{control['rings']:>7}"
-            f"{measured:>12}{true:>8}{metrics['correlation']:>12.3f}"
+            f"{measured:>12}{true:>8}{metrics['correlation']:>13.3f}"
         )
 
 

@@ -51,7 +51,8 @@ SMALLER = {
     "pigdm": FEW,
     "pnpdm": {
         "annealing_scheduler_config": {"num_steps": 6},
-        "diffusion_scheduler_config": {"num_steps": 10},
+        # With fewer, the host's stochastic sampler of the prior explodes by itself.
+        "diffusion_scheduler_config": {"num_steps": 40},
         "lgvd_config": {"num_steps": 5},
     },
     "reddiff": {"num_steps": 10},
@@ -70,7 +71,6 @@ GENTLE = {
     "dps": {"guidance_scale": 1e-3},
     "dps_gsg": {"guidance_scale": 1e-3},
     "enkg": {"guidance_scale": 1e-3},
-    "pnpdm": {"lgvd_config": {"lr": 1e-10}},
     "reddiff": {"observation_weight": 1e-8},
     "score_mri": {"lamb": 1e-8},
 }
