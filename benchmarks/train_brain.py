@@ -3,9 +3,7 @@
 import argparse
 from pathlib import Path
 
-import torch
 from common_training import record, trained
-from torch import Tensor
 
 from lmaps_science.prior.card import PriorCard
 from lmaps_science.prior.checkpoint import load_prior
@@ -13,7 +11,7 @@ from lmaps_science.prior.curves import measure_error_curve
 from lmaps_science.prior.image_covariance import measure_image_covariance
 from lmaps_science.prior.registry import write_manifest
 from lmaps_science.prior.train import TrainingConfig
-from lmaps_science.problems.mri.training_images import ComplexImages, Phase, read_slices
+from lmaps_science.problems.mri.training_images import ComplexImages, Phase, of_class, read_slices
 from lmaps_science.training import trained_sigma_max, write_prior
 
 SLICES = "ixi_hh_t1_axial128.npz"
@@ -21,12 +19,6 @@ CURVE_IMAGES, COVARIANCE_IMAGES = 128, 1_000
 CURVE_SIZE = 96
 """Pixels of the images of the error curve: a scanner's field of view is as tight as this."""
 COVARIANCE_COMPONENTS = 64
-
-
-def images(magnitudes: Tensor, phase: Phase, count: int, size: int) -> Tensor:
-    """Images of one class, (count, 2, size, size)."""
-    source = ComplexImages(magnitudes, shares=[float(phase == other) for other in Phase])
-    return source.draw(count, size, torch.Generator().manual_seed(0))[0]
 
 
 def main() -> None:
@@ -87,12 +79,12 @@ def main() -> None:
 
     curves = {
         phase: measure_error_curve(
-            prior.for_class(phase), images(unseen, phase, CURVE_IMAGES, CURVE_SIZE)
+            prior.for_class(phase), of_class(unseen, phase, CURVE_IMAGES, CURVE_SIZE)
         )
         for phase in Phase
     }
     prior.error_curve = curves[Phase.RESIDUAL]
-    whole = images(training, Phase.RESIDUAL, COVARIANCE_IMAGES, source.image_size)
+    whole = of_class(training, Phase.RESIDUAL, COVARIANCE_IMAGES)
     prior.image_covariance = measure_image_covariance(whole, COVARIANCE_COMPONENTS)
     errors = "; ".join(
         ", ".join(f"{curve(sigma):.2e}" for curve in curves.values()) + f" at σ = {sigma:g}"

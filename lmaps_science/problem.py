@@ -1,7 +1,7 @@
 """What reconstruction needs to know of a kind of measurement, beside its operator."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +15,7 @@ from lmaps_science.solver import Level
 
 if TYPE_CHECKING:
     from lmaps_science.result import Result
+    from lmaps_science.training import TrainingSet
 
 
 class Measurement(Protocol):
@@ -78,12 +79,29 @@ class Problem(ABC):
     def write(self, path: Path, measurement: Measurement) -> None:
         """Begin ``reconstruction.h5`` with the measurement."""
 
+    def files(self, path: Path) -> list[Path]:
+        """The files behind what the user calls `path`."""
+        return [path]
+
+    def refine(
+        self, measurement: Measurement, draft: Callable[[Measurement, int], Tensor]
+    ) -> Measurement:
+        """Improve what is known of the instrument with drafts of the image.
+
+        `draft` gives one, (1, channels, y, x), of a measurement; the number tells drafts apart.
+        """
+        return measurement
+
     def export(self, result: "Result", folder: Path) -> None:
         """Write the field's own format into `folder`."""
 
-    def physical(self, operator: Operator, x: Tensor) -> NDArray[np.float32]:
-        """Normalised images (count, 1, y, x) in physical units, (count, y, x)."""
+    def physical(self, operator: Operator, x: Tensor) -> NDArray:
+        """Normalised images (count, channels, y, x) in physical units, (count, y, x)."""
         return operator.unnormalize(x)[:, 0].cpu().numpy().astype(np.float32)
+
+    def displayed(self, images: NDArray) -> NDArray:
+        """What people look at of physical images."""
+        return images
 
     def normalized(self, operator: Operator, image: NDArray) -> Tensor:
         """A physical image (y, x) as the operator takes it, (1, 1, y, x)."""
@@ -111,6 +129,18 @@ class Problem(ABC):
     def describe_image(self, result: "Result") -> Mapping[str, str]:
         """Rows of the report on the image, by name."""
         return {}
+
+    def training_set(self, data: str | Path, image_size: int | None) -> "TrainingSet":
+        """Images to train a prior on; `image_size` scales them."""
+        from lmaps_science.training import stored_images
+
+        return stored_images(data, image_size)
+
+    def baselines(self, measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
+        """The field's usual methods by name; each gives a normalised image (1, channels, y, x)."""
+        raise ValueError(
+            f"compare: problem {self.name!r} has no methods to set beside; leave it out"
+        )
 
     def controls(self, measurement: Measurement) -> dict[str, Measurement]:
         """Known objects by name, measured as the file's was."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lmaps_science.operator import Operator
@@ -18,8 +19,10 @@ from lmaps_science.problem import Measurement, Problem, find_problem
 from lmaps_science.result import Result
 from lmaps_science.samplers import METHODS, WITHOUT_PRIOR, Batched, posterior_sampler
 from lmaps_science.settings import SETTINGS
-from lmaps_science.solver import Level
+from lmaps_science.solver import LMAPS, Level
 from lmaps_science.summary import environment, spread_summary
+
+_DRAFT_STEPS = 12
 
 
 class Progress(NamedTuple):
@@ -56,6 +59,7 @@ def reconstruct(
     method: str = "lmaps",
     spread: bool | None = None,
     controls: bool = False,
+    compare: bool = False,
     device: str = "cpu",
     batch_size: int = 16,
     callback: Callable[[Progress], None] | None = None,
@@ -70,7 +74,7 @@ def reconstruct(
     Parameters
     ----------
     problem : str
-        ``"scattering"`` or ``"blackhole"``.
+        ``"scattering"``, ``"blackhole"`` or ``"mri"``.
     file : str or Path, or a sequence of them
         The measurement; several files where the problem takes them.
     out : str or Path, optional
@@ -91,6 +95,8 @@ def reconstruct(
         is more than one sample and the prior carries what it takes.
     controls : bool
         Whether to reconstruct the problem's known objects too, measured as the file's was.
+    compare : bool
+        Whether to reconstruct with the field's usual methods too.
     device : str
         Where to compute.
     batch_size : int
@@ -128,7 +134,7 @@ def reconstruct(
     notes = [] if network is None else _check_prior(network, measurement.operator, kind)
     denoiser = None if network is None else Batched(network, batch_size)
     wanted = denoiser is not None and _wants_spread(spread, method, samples, denoiser, notes)
-    run = _Run(kind, method, denoiser, samples, steps, seed, wanted)
+    run = _Run(kind, method, denoiser, samples, steps, seed, wanted, compare)
     result = run(measurement, "", callback)
     known = {}
     if controls:
@@ -137,7 +143,7 @@ def reconstruct(
     told = [] if network is None else kind.caveats(network.name)
     provenance = {
         "input": ", ".join(map(str, paths)),
-        "input_sha256": ", ".join(map(file_sha256, paths)),
+        "input_sha256": ", ".join(file_sha256(f) for path in paths for f in kind.files(path)),
         "prior": getattr(network, "name", None),
         "prior_sha256": getattr(network, "sha256", None),
         "device": device,
@@ -165,12 +171,16 @@ class _Run:
     steps: int | None
     seed: int
     spread: bool
+    compare: bool
 
     def __call__(
         self, measurement: Measurement, name: str, callback: Callable[[Progress], None] | None
     ) -> Result:
         """Image, spread and what is told of them; `name` is that of a control."""
-        kind, operator, y = self.kind, measurement.operator, measurement.y
+        kind = self.kind
+        if self.prior is not None:
+            measurement = kind.refine(measurement, self._drafts(self.prior, name, callback))
+        operator, y = measurement.operator, measurement.y
         scale = kind.misfit_scale(operator)
         last: list[Level] = []
         sampler = METHODS[self.method](self.prior, operator, self.steps, self.seed)
@@ -192,6 +202,8 @@ class _Run:
         picture = images.mean(0)
         mean = kind.normalized(operator, picture)
         truth = None if measurement.truth is None else measurement.truth[0, 0].cpu().numpy()
+        shown = None if draws is None else kind.displayed(draws)
+        baselines, compared = self._baselines(measurement, truth) if self.compare else ({}, None)
         settings = SETTINGS[kind.name]
         summary = {
             "problem": kind.name,
@@ -207,8 +219,9 @@ class _Run:
             "sampling_seconds": sum(run.history["seconds"]),
             "denoiser_seconds": sum(run.history["denoiser_seconds"]),
             "data_fit": scale * float(operator.loss(mean, y)),
-            "spread": spread_summary(settings, posterior, draws, truth, told),
+            "spread": spread_summary(settings, posterior, shown, truth, told),
             "metrics": None if truth is None else kind.metrics(operator, picture, truth),
+            "baselines": compared,
             **kind.describe(measurement, kept),
             "notes": notes,
         }
@@ -217,7 +230,7 @@ class _Run:
             measurement=measurement,
             mean=picture,
             samples=images,
-            std=None if draws is None else draws.std(0, ddof=min(1, len(draws) - 1)),
+            std=None if shown is None else shown.std(0, ddof=min(1, len(shown) - 1)),
             posterior_samples=draws,
             truth=truth,
             residuals=kind.residuals(operator, mean, y),
@@ -226,7 +239,46 @@ class _Run:
                 "data_fit": [scale * loss for loss in run.history["loss"]],
             },
             summary=summary,
+            baselines=baselines,
         )
+
+    def _drafts(
+        self, prior: Batched, name: str, callback: Callable[[Progress], None] | None
+    ) -> Callable[[Measurement, int], Tensor]:
+        """Images of few levels, to refine the measurement with."""
+
+        def draft(measurement: Measurement, number: int) -> Tensor:
+            operator = measurement.operator
+            scale = self.kind.misfit_scale(operator)
+            report = _reporter(f"{name} draft {number + 1}".strip(), scale, callback, [])
+            sampler = LMAPS(prior, operator, _DRAFT_STEPS, seed=self.seed + 100 + number)
+            return sampler(measurement.y, 1, report).mean
+
+        return draft
+
+    def _baselines(
+        self, measurement: Measurement, truth: NDArray | None
+    ) -> tuple[dict[str, NDArray], list[dict[str, Any]]]:
+        """Images of the usual methods, and what the summary tells of each."""
+        kind, operator = self.kind, measurement.operator
+        images, told = {}, []
+        for name, solve in kind.baselines(measurement).items():
+            started = time.perf_counter()
+            x = solve()
+            seconds = time.perf_counter() - started
+            images[name] = kind.physical(operator, x)[0]
+            told.append(
+                {
+                    "name": name,
+                    "data_fit": kind.misfit_scale(operator)
+                    * float(operator.loss(x, measurement.y)),
+                    "metrics": None
+                    if truth is None
+                    else kind.metrics(operator, images[name], truth),
+                    "seconds": seconds,
+                }
+            )
+        return images, told
 
 
 def check_writable(folder: Path) -> None:
@@ -268,21 +320,19 @@ def _check_problem_options(kind: Problem, options: dict[str, Any]) -> None:
 
 def _check_prior(prior: Any, operator: Operator, kind: Problem) -> list[str]:  # noqa: ANN401
     """Check that the prior can make images of the file's grid; what to tell if it is another."""
-    trained, wanted, divisor = prior.image_shape, operator.image_shape, prior.network.divisor
+    trained, wanted = prior.image_shape, operator.image_shape
     if trained == wanted:
         return []
     # The images' covariance is of one size.
     any_size = SETTINGS[kind.name].mode_covariance != "gaussian"
-    if any_size and trained[0] == wanted[0] and not any(side % divisor for side in wanted[1:]):
+    if any_size and trained[0] == wanted[0]:
         grids = [_times(trained[1:]), _times(wanted[1:])]
         return [f"prior {prior.name} trained at {grids[0]}, used at {grids[1]}"]
     known = [f"{record.name} ({_times(record.image_shape)})" for record in list_priors()]
-    sides = (
-        f"sides that are multiples of {divisor}" if any_size else f"{_times(trained[1:])} pixels"
-    )
+    size = "" if any_size else f" and {_times(trained[1:])} pixels"
     raise ValueError(
-        f"prior {prior.name!r} makes images of {trained[0]} channel(s) with {sides}, the file "
-        f"needs {_times(wanted)} (channels×y×x): choose another "
+        f"prior {prior.name!r} makes images of {trained[0]} channel(s){size}, the file needs "
+        f"{_times(wanted)} (channels×y×x): choose another "
         f"(installed: {', '.join(known) or 'none'}), or train one: "
         f"lmaps train {kind.name} IMAGES --out FILE.safetensors"
     )

@@ -75,6 +75,62 @@ def render_report(result: "Result", figure: bytes, controls: bytes = b"") -> str
     )
 
 
+def render_volume(summary: dict[str, Any], picture: bytes) -> str:
+    """HTML page of a scan of several slices, with links to their own.
+
+    Parameters
+    ----------
+    summary : dict
+        What `reconstruct_volume` returns.
+    picture : bytes
+        Its slices side by side, PNG.
+
+    Returns
+    -------
+    str
+        The page; it refers to the slices' pages beside it.
+    """
+    slices, broken = summary["slices"], summary["broken"]
+    count = len(slices) + len(broken)
+    sections = {
+        "Slices that could not be reconstructed": {_part(part): part["reason"] for part in broken},
+        "Provenance": {
+            "Input": summary["input"],
+            "Command": summary["command"] or "",
+            "Made": summary["created"],
+        },
+    }
+    return _PAGE.format(
+        title=escape(f"MRI: {PurePath(summary['input']).name}"),
+        lead=escape(f"{len(slices)} of {count} slices, {sum(s['seconds'] for s in slices):.0f} s."),
+        notes="",
+        figure=_image(picture, "All slices"),
+        controls=_slices(slices),
+        sections="".join(_section(title, rows) for title, rows in sections.items() if rows),
+    )
+
+
+def _part(part: dict[str, Any]) -> str:
+    return f"slice {part['slice_index']}, contrast {part['contrast']}"
+
+
+def _slices(slices: list[dict[str, Any]]) -> str:
+    """Table of the slices, each with a link."""
+    rows = []
+    for part in slices:
+        metrics = part["metrics"]
+        truth = "" if metrics is None else f"{metrics['psnr']:.2f} dB, {metrics['ssim']:.4f}"
+        link = f'<a href="{escape(part["folder"])}/report.html">{_part(part)}</a>'
+        cells = (f"{part['data_fit']:.3g}", f"{part['acceleration']:.2f}", truth)
+        rows.append(f"<tr><td>{link}</td>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
+    titles = "".join(
+        f"<th>{t}</th>" for t in ("", "χ² per datum", "acceleration", "PSNR, SSIM where known")
+    )
+    return (
+        f'<h2>Slices</h2>\n<table class="wide">\n<tr>{titles}</tr>\n' + "\n".join(rows) + "</table>"
+    )
+
+
 def _image(png: bytes, description: str) -> str:
     content = base64.b64encode(png).decode("ascii")
     return f'<img src="data:image/png;base64,{content}" alt="{escape(description)}">'

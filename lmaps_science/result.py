@@ -20,11 +20,12 @@ class Result:
     measurement : Measurement
         Operator, data and, where the file has it, the truth.
     mean : ndarray
-        The image: mean of `samples`, (y, x).
+        The image: mean of `samples`, (y, x); complex where the problem's images are.
     samples : ndarray
         One image per seed, (samples, y, x).
     std : ndarray or None
-        The spread: standard deviation of `posterior_samples`, (y, x).
+        The spread: standard deviation of `posterior_samples`, of their magnitude if they are
+        complex, (y, x).
     posterior_samples : ndarray or None
         Samples of the posterior, (samples, y, x).
     truth : ndarray or None
@@ -35,18 +36,21 @@ class Result:
         `sigma` and `data_fit` of each noise level.
     summary : dict
         Settings, provenance and figures of merit; what ``summary.json`` holds.
+    baselines : dict of str to ndarray
+        Images (y, x) of the field's usual methods, by name.
     controls : dict of str to Result
         Known objects reconstructed in the same way, by name.
     """
 
     problem: Problem
     measurement: Measurement
-    mean: NDArray[np.float32]
-    samples: NDArray[np.float32]
+    mean: NDArray
+    samples: NDArray
     std: NDArray[np.float32] | None
-    posterior_samples: NDArray[np.float32] | None
+    posterior_samples: NDArray | None
     truth: NDArray[np.float32] | None
     residuals: NDArray[np.float64]
     history: dict[str, list[float]]
     summary: dict[str, Any]
+    baselines: dict[str, NDArray] = field(default_factory=dict)
     controls: dict[str, "Result"] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """From a collection of images to a prior's file: what ``lmaps train`` does."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,41 @@ HELD_OUT = 20
 MAX_HELD_OUT = 200
 
 
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """What the prior of a problem is trained on and measured with.
+
+    Attributes
+    ----------
+    source : Tensor or ImageSource
+        Of training images.
+    held_out : Tensor
+        Images that are never trained on, (count, channels, y, x), for the error curve.
+    examples : Tensor
+        Training images, (count, channels, y, x), for the covariance.
+    max_components : int, optional
+        Of the covariance.
+    description : str
+        What they are, for the card.
+    network, preconditioning : mapping
+        As in `PriorCard`, where they differ from the defaults.
+    """
+
+    source: Tensor | ImageSource
+    held_out: Tensor
+    examples: Tensor
+    description: str
+    max_components: int | None = None
+    network: Mapping[str, Any] = field(default_factory=dict)
+    preconditioning: Mapping[str, Any] = field(default_factory=dict)
+
+
+def stored_images(data: str | Path, image_size: int | None) -> TrainingSet:
+    """Images as `load_images` reads them, every `HELD_OUT`-th held out."""
+    training, held_out = split(load_images(data, image_size))
+    return TrainingSet(training, held_out, training, f"{len(training)} images")
+
+
 def train_prior(
     problem: str,
     data: str | Path,
@@ -49,9 +84,10 @@ def train_prior(
     Parameters
     ----------
     problem : str
-        For which problem, ``"scattering"``.
+        For which problem, ``"scattering"``, ``"blackhole"`` or ``"mri"``.
     data : str or Path
-        Images, as for `lmaps_science.prior.images.load_images`; at least 40.
+        Images, as for `lmaps_science.prior.images.load_images`, at least 40; of MRI, as for
+        `lmaps_science.problems.mri.magnitudes.read_magnitudes`.
     out : str or Path
         ``.safetensors`` file to write; its name is the prior's. The model card goes beside it.
     config : TrainingConfig, optional
@@ -78,34 +114,39 @@ def train_prior(
     ValueError
         If the images do not suit, or `out` is not such a file.
     """
-    find_problem(problem)
-    out, config = Path(out), config or TrainingConfig()
+    kind, out, config = find_problem(problem), Path(out), config or TrainingConfig()
     if out.suffix != ".safetensors":
         raise ValueError(f"out: expected a file name that ends in .safetensors, got {out}")
-    training, held_out = split(load_images(data, image_size))
+    images = kind.training_set(data, image_size)
+    channels, height, width = images.examples.shape[1:]
     card = PriorCard(
         name=out.stem,
-        network={"image_channels": training.shape[1], **network},
-        preconditioning={"type": "EDM", "bfloat16": True, "sigma_data": SIGMA_DATA},
-        image_shape=(training.shape[1], training.shape[2], training.shape[3]),
+        network={"image_channels": channels, **network, **images.network},
+        preconditioning={
+            "type": "EDM",
+            "bfloat16": True,
+            "sigma_data": SIGMA_DATA,
+            **images.preconditioning,
+        },
+        image_shape=(channels, height, width),
         sigma_max=trained_sigma_max(config),
-        description=f"Prior for {problem}, trained on {len(training)} images.",
+        description=f"Prior for {problem}, trained on {images.description}.",
         data=str(data),
         license=license,
     )
     checkpoint = checkpoint_path(out)
-    trainer = fit(card, training, config, checkpoint, device, callback)
-    prior = trainer.denoiser
+    trainer = fit(card, images.source, config, checkpoint, device, callback)
+    prior, held_out = trainer.denoiser, images.held_out.to(device)
 
-    curve = prior.error_curve = measure_error_curve(prior, held_out.to(device))
-    prior.peak_curve = measure_peak_curve(prior, held_out.to(device))
-    prior.image_covariance = measure_image_covariance(training)
+    curve = prior.error_curve = measure_error_curve(prior, held_out)
+    prior.peak_curve = measure_peak_curve(prior, held_out)
+    prior.image_covariance = measure_image_covariance(images.examples, images.max_components)
     errors = (f"{curve(sigma):.2e} at σ = {sigma:g}" for sigma in (0.01, 0.1, 1.0))
     settings = (f"{name} {value:g}" for name, value in asdict(config).items())
     record = {
         "steps": trainer.step,
         "minutes": round(trainer.elapsed / 60, 1),
-        "training_images": len(training),
+        "images": images.description,
         "held_out_images": len(held_out),
         "held_out_mean_squared_error": ", ".join(errors),
         "configuration": ", ".join(settings),

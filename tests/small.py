@@ -82,3 +82,21 @@ def exact_posterior(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     deviation = operator.unnorm_scale * covariance.diagonal().sqrt()
     image = operator.unnormalize(mean.view(1, 1, SIDE, SIDE))[0, 0]
     return image.numpy(), deviation.view(SIDE, SIDE).numpy()
+
+
+def small_kspace(path: Path, num_slices: int = 1, broken: int | None = None) -> Path:
+    """K-space of a bright ellipse with a slit, six coils, 48 lines of 40 samples, as .npy."""
+    y, x = np.mgrid[-1:1:40j, -1:1:48j]
+    image = (x**2 / 0.6 + y**2 / 0.8 < 1) * (1.0 - 0.7 * (np.abs(x - 0.2) < 0.1))
+    angles = 2 * np.pi * np.arange(6) / 6
+    maps = [np.exp(-((x - np.cos(a)) ** 2) - (y - np.sin(a)) ** 2 + 1j * a) for a in angles]
+    brightness = 1 + np.arange(num_slices)[:, None, None, None]
+    images = brightness * np.array(maps) * image
+    shifted = np.fft.fftn(np.fft.ifftshift(images, (-2, -1)), axes=(-2, -1), norm="ortho")
+    kspace = np.fft.fftshift(shifted, (-2, -1))
+    noise = np.random.default_rng(0).standard_normal((2, *kspace.shape))
+    kspace = (kspace + 0.01 * (noise[0] + 1j * noise[1])).astype(np.complex64)
+    if broken is not None:
+        kspace[broken, 0, 3, 5] = np.nan
+    np.save(path, kspace if num_slices > 1 else kspace[0])
+    return path

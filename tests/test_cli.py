@@ -85,10 +85,8 @@ def test_train_writes_a_prior_that_reconstructs(
     assert "CC0-1.0" in result.output
     loaded = load_prior(out)
     assert loaded.card.training["steps"] == 3
-    assert (loaded.card.training["training_images"], loaded.card.training["held_out_images"]) == (
-        43,
-        2,
-    )
+    assert loaded.card.training["images"] == "43 images"
+    assert loaded.card.training["held_out_images"] == 2
     assert loaded.error_curve is not None
     assert loaded.image_covariance.shape == (1, 32, 32)
     assert sorted(path.name for path in tmp_path.iterdir()) == [

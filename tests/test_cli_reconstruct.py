@@ -22,6 +22,7 @@ import torch
 
 from tests.cli import lmaps, one_line_error
 from tests.problems.blackhole.synthetic import write_uvfits
+from tests.small import small_kspace, small_prior
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +215,39 @@ def test_full_disk(file: Path, prior: Path, tmp_path: Path) -> None:
     assert process.returncode == 1
     assert process.stderr == f"error: File too large: {tmp_path / 'out'}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_mri_says_what_was_sampled_and_compares(tmp_path: Path) -> None:
+    kspace = small_kspace(tmp_path / "scan.npy")
+    prior = small_prior(tmp_path / "p.safetensors", (2, 40, 48))
+    result = lmaps("reconstruct", "mri", kspace, "--out", tmp_path / "out", "--prior", prior,
+                   "--samples", 2, "--steps", 3, "--acceleration", 3, "--compare")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "NumPy: 6 coils, 16 lines along x, " in result.output
+    for name in ("lmaps", "SENSE", "ℓ1-wavelet"):
+        assert re.search(
+            rf"^{name} +PSNR \d+\.\d dB, SSIM 0\.\d+, χ² per datum", result.output, re.M
+        )
+
+
+def test_mri_of_several_slices_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    kspace = small_kspace(tmp_path / "scan.npy", 3, broken=0)
+    prior = small_prior(tmp_path / "p.safetensors", (2, 40, 48))
+    arguments = ("reconstruct", "mri", kspace, "--out", tmp_path / "out", "--prior", prior,
+                 "--samples", 1, "--steps", 2)  # fmt: skip
+    first = lmaps(*arguments, "--slice", 0, "--slice", 1)
+    assert first.exit_code == 0, first.output
+    assert "left out:" in first.output
+    assert "slice 0: k-space: expected finite numbers, got 1 NaN" in first.output
+    assert "1 of 2 slices" in first.output
+    made = (tmp_path / "out/slices/001/summary.json").stat().st_mtime_ns
+    second = lmaps(*arguments)
+    assert "2 of 3 slices" in second.output
+    assert (tmp_path / "out/slices/001/summary.json").stat().st_mtime_ns == made
+    other = lmaps(*arguments, "--acceleration", 2)
+    assert "made with another acceleration" in one_line_error(other)
+    anew = lmaps(*arguments, "--no-resume", "--acceleration", 2)
+    assert anew.exit_code == 0, anew.output
+    single = lmaps(*arguments[:4], tmp_path / "one", *arguments[5:], "--slice", 2)
+    assert single.exit_code == 0, single.output
+    assert json.loads((tmp_path / "one/summary.json").read_text())["slice"] == 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lmaps_science.batching import padded
 
@@ -88,7 +89,8 @@ class Preconditioned(nn.Module):
         Parameters
         ----------
         x : Tensor
-            Noisy images, (batch, channels, y, x).
+            Noisy images, (batch, channels, y, x). Sides that the network does not divide are
+            padded by reflection.
         sigma : float or Tensor
             Standard deviation of the noise, one for all or (batch,).
         class_label : Tensor, optional
@@ -99,7 +101,8 @@ class Preconditioned(nn.Module):
         Tensor
             E[x0 | x], (batch, channels, y, x), float32.
         """
-        batch = len(x)
+        batch, _, height, width = x.shape
+        x = _reflected(x, getattr(self.network, "divisor", 1))
         inputs = [x, sigma_vector(sigma, x)]
         if class_label is None and self.class_label is not None:
             class_label = torch.full((batch,), self.class_label, device=x.device)
@@ -113,7 +116,15 @@ class Preconditioned(nn.Module):
         skip, out, scale = (c[:, None, None, None] for c in (c_skip, c_out, c_in))
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.use_bfloat16):
             residual = self.network(scale * x, c_noise, *labels)
-        return (self.mean + skip * x + out * residual.to(torch.float32))[:batch]
+        denoised = self.mean + skip * x + out * residual.to(torch.float32)
+        return denoised[:batch, :, :height, :width]
+
+
+def _reflected(x: Tensor, divisor: int) -> Tensor:
+    """Images whose sides are padded to multiples of `divisor`."""
+    height, width = x.shape[-2:]
+    missing = (0, -width % divisor, 0, -height % divisor)
+    return functional.pad(x, missing, "reflect") if any(missing) else x
 
 
 class EDM(Preconditioned):

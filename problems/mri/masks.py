@@ -30,7 +30,7 @@ def cartesian_mask(
     seed : int
         Of the random lines.
     num_calibration_lines : int, optional
-        Lines of the centre; by default 8 % of all up to sixfold acceleration, then 4 %.
+        Lines of the centre; `calibration_share` by default.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def cartesian_mask(
             f"got {acceleration}"
         )
     if num_calibration_lines is None:
-        num_calibration_lines = int((0.08 if acceleration <= 6 else 0.04) * num_lines)
+        num_calibration_lines = calibration_share(num_lines, acceleration)
     budget = int(num_lines / acceleration)
     if pattern == "random" and not 0 <= num_calibration_lines <= budget:
         raise ValueError(
@@ -72,6 +72,11 @@ def cartesian_mask(
     mask = np.zeros(num_lines, dtype=bool)
     mask[centre] = mask[outside] = True
     return mask
+
+
+def calibration_share(num_lines: int, acceleration: float) -> int:
+    """InverseBench's calibration lines: 8 % of all up to sixfold acceleration, then 4 %."""
+    return int((0.08 if acceleration <= 6 else 0.04) * num_lines)
 
 
 def calibration_width(mask: NDArray[np.bool_]) -> int:

@@ -111,6 +111,24 @@ class ComplexImages:
         return torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], 1), label
 
 
+def of_class(magnitudes: Tensor, phase: Phase, count: int, size: int | None = None) -> Tensor:
+    """Images of one class, always the same, (count, 2, size, size).
+
+    Parameters
+    ----------
+    magnitudes : Tensor
+        As for `ComplexImages`.
+    phase : Phase
+        The class.
+    count : int
+        How many.
+    size : int, optional
+        Pixels along each side; whole images by default.
+    """
+    source = ComplexImages(magnitudes, shares=[float(phase == other) for other in Phase])
+    return source.draw(count, size or source.image_size, Generator().manual_seed(0))[0]
+
+
 def _brightness(images: Tensor) -> Tensor:
     """99th percentile of each image, of every other pixel, (count, 1, 1, 1)."""
     return torch.quantile(images[..., ::2, ::2].flatten(1), 0.99, dim=1)[:, None, None, None]

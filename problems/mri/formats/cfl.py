@@ -73,6 +73,16 @@ def to_bart(array: NDArray) -> NDArray:
     return coils.transpose(2, 1, 0)[:, :, None]
 
 
+def images_to_bart(images: NDArray) -> NDArray:
+    """Images (y, x), (slices, y, x) or (contrasts, slices, y, x) in BART's order of dimensions.
+
+    Slices are dimension 13, contrasts 5, the echoes.
+    """
+    contrasts, slices, ny, nx = (1,) * (4 - images.ndim) + images.shape
+    shape = [nx, ny, 1, 1, 1, contrasts, *[1] * (_SLICES - 6), slices]
+    return images.reshape(contrasts, slices, ny, nx).transpose(3, 2, 0, 1).reshape(shape)
+
+
 def read_bart(path: Path) -> Scan:
     """Read k-space; of three encoded dimensions, the first is the fully sampled read-out."""
     array = read_cfl(path)
@@ -107,6 +117,7 @@ def read_bart(path: Path) -> Scan:
             f"contrast {i}" if math.prod(contrasts) > 1 else "" for i in range(math.prod(contrasts))
         ),
         read=read,
+        phase_axis="x" if deep else "y",
     )
 
 

@@ -153,6 +153,7 @@ def read_ismrmrd(path: Path) -> Scan:
         noise=acquisitions.noise(),
         image_shape=None if deep else (header.cropped[1], readout),
         affine=None if deep else _affine(header, heads[images]),
+        phase_axis="x" if deep else "y",
     )
 
 

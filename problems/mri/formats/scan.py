@@ -42,6 +42,8 @@ class Scan:
     affine : ndarray, optional
         (4, 4), from (x, y, slice) indices to millimetre right, anterior, superior, where the
         file says; of `image_shape`.
+    phase_axis : str
+        ``"x"`` or ``"y"``, along which lines are encoded one by one; read-outs lie across it.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class Scan:
     noise: NDArray | None = None
     image_shape: tuple[int, int] | None = None
     affine: NDArray[np.float64] | None = None
+    phase_axis: str = "x"
 
     def kspace(self, index: int, contrast: int = 0) -> NDArray[np.complex64]:
         """K-space of a slice, (coils, y, x), its centre at (y // 2, x // 2).
@@ -66,28 +69,31 @@ class Scan:
         ValueError
             If it cannot be read; the message names file and slice.
         """
-        self._check(index, contrast)
+        self.check(index, contrast)
         return self._named(index, partial(self.read, index, contrast))
 
     def maps(self, index: int) -> NDArray[np.complex64] | None:
         """Sensitivity maps of a slice, (coils, y, x), where the file has them."""
         if self.read_maps is None:
             return None
-        self._check(index, 0)
+        self.check(index, 0)
         return self._named(index, partial(self.read_maps, index))
 
     def reference(self, index: int) -> NDArray[np.complex64] | None:
         """Reference image of a slice, (y, x), where the file has one."""
         if self.read_reference is None:
             return None
-        self._check(index, 0)
+        self.check(index, 0)
         return self._named(index, partial(self.read_reference, index))
 
-    def _check(self, index: int, contrast: int) -> None:
-        if not 0 <= index < self.num_slices:
-            raise IndexError(f"{self.path}: no slice {index}, it has {self.num_slices}")
-        if not 0 <= contrast < len(self.contrasts):
-            raise IndexError(f"{self.path}: no contrast {contrast}, it has {len(self.contrasts)}")
+    def check(self, index: int, contrast: int = 0) -> None:
+        """Raise IndexError if there is no such slice or contrast."""
+        for name, number, count in (
+            ("slice", index, self.num_slices),
+            ("contrast", contrast, len(self.contrasts)),
+        ):
+            if not 0 <= number < count:
+                raise IndexError(f"{self.path}: no {name} {number}, it has {count}, counted from 0")
 
     def _named(self, index: int, read: Callable[[], NDArray]) -> NDArray[np.complex64]:
         try:

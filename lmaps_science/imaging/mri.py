@@ -1,0 +1,391 @@
+"""Compressed-sensing MRI, from a slice of raw k-space to a complex image."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lmaps_science.operator import Operator
+from lmaps_science.problem import Measurement, Problem
+
+if TYPE_CHECKING:
+    from lmaps_science.problems.mri.formats import Scan
+    from lmaps_science.problems.mri.operator import MultiCoilMRI
+    from lmaps_science.problems.mri.preparation import PreparedSlice
+    from lmaps_science.result import Result
+    from lmaps_science.training import TrainingSet
+
+NUM_DRAFTS = 2
+"""Drafts of the image from which sensitivity maps are found again."""
+
+TRAINING_SIZE, HELD_OUT_IMAGES, EXAMPLE_IMAGES = 128, 32, 500
+
+FEWEST_CALIBRATION_LINES = 8
+"""Of a mask that is drawn here: with fewer, the first maps are poor."""
+
+
+_COVERAGE: dict[str, str] = {}
+"""Results of ``benchmarks/mri_coverage.py``."""
+
+
+@dataclass(frozen=True, eq=False)
+class MRIMeasurement:
+    """A slice of a scan, prepared.
+
+    Attributes
+    ----------
+    prepared : PreparedSlice
+        Operator, data and what was found on the way to them.
+    scan : Scan
+        Where it comes from.
+    slice_index, contrast : int
+        Which slice of which contrast.
+    """
+
+    prepared: "PreparedSlice"
+    scan: "Scan"
+    slice_index: int
+    contrast: int
+
+    @property
+    def operator(self) -> "MultiCoilMRI":
+        """With maps, noise level, weights and scale."""
+        return self.prepared.operator
+
+    @property
+    def y(self) -> Tensor:
+        """Data, (1, coils, y, x, 2)."""
+        return self.prepared.y
+
+    @property
+    def truth(self) -> Tensor | None:
+        """Root sum of squares of complete k-space that a mask took away from, (1, 1, y, x)."""
+        truth = self.prepared.truth
+        return None if truth is None else self.operator.unnormalize(truth[:, :1])
+
+    @property
+    def affine(self) -> NDArray[np.float64] | None:
+        """From (x, y, 0) of the image that is shown to millimetre, where the file says."""
+        if self.scan.affine is None:
+            return None
+        affine = self.scan.affine.copy()
+        affine[:3, 3] += self.slice_index * affine[:3, 2]
+        return affine
+
+
+class MRI(Problem):
+    """A complex image of a slice from the k-space of several coils."""
+
+    name = "mri"
+    title = "MRI"
+    quantity = "signal (arbitrary unit)"
+    default_prior = "brain-128"
+
+    def read(
+        self,
+        paths: Sequence[Path],
+        device: str,
+        slice_index: int = 0,
+        contrast: int = 0,
+        acceleration: float | None = None,
+        mask_seed: int = 0,
+        pattern: str = "random",
+        calibration_lines: int | None = None,
+        phase_axis: str | None = None,
+        maps: str | Path | None = None,
+        sigma_noise: float | None = None,
+        num_coils: int | None = None,
+    ) -> Measurement:
+        """Read a slice of one file of k-space.
+
+        With `acceleration`, lines along `phase_axis` (``"x"`` or ``"y"``, by default the file's)
+        are taken away, and the image of all of them is the truth.
+        """
+        from lmaps_science.problems.mri.formats import read_maps
+        from lmaps_science.problems.mri.volume import prepare_slice
+
+        if len(paths) != 1:
+            raise ValueError(f"mri: expected one file, got {len(paths)}")
+        scan = open_scan(paths[0])
+        check_part(scan, slice_index, contrast)
+        mask = None
+        if acceleration is not None:
+            shape = scan.kspace(slice_index, contrast).shape[1:]
+            axis = phase_axis or scan.phase_axis
+            mask = _mask(shape, acceleration, mask_seed, pattern, calibration_lines, axis)
+        result = prepare_slice(
+            scan,
+            slice_index,
+            contrast,
+            mask,
+            None if maps is None else read_maps(maps),
+            sigma_noise,
+            num_coils,
+            device,
+        )
+        if result.prepared is None:
+            raise ValueError(result.reason)
+        return MRIMeasurement(result.prepared, scan, slice_index, contrast)
+
+    def files(self, path: Path) -> list[Path]:
+        """The files of a folder, or of a BART array that was named without suffix."""
+        if path.is_dir():
+            return sorted(part for part in path.rglob("*") if part.suffix == ".mdb")
+        pair = [path.with_suffix(suffix) for suffix in (".hdr", ".cfl")]
+        if path.suffix in (".hdr", ".cfl"):
+            return pair
+        return [path] if path.is_file() else [path.with_name(p.name) for p in pair]
+
+    def refine(
+        self, measurement: Measurement, draft: Callable[[Measurement, int], Tensor]
+    ) -> Measurement:
+        """Sensitivity maps and noise from drafts of the image, unless maps were given."""
+        from lmaps_science.problems.mri.preparation import update_maps
+
+        assert isinstance(measurement, MRIMeasurement)  # noqa: S101 - `read` made it
+        if not any(measurement.prepared.calibration):
+            return measurement
+        for number in range(NUM_DRAFTS):
+            prepared = update_maps(measurement.prepared, draft(measurement, number))
+            measurement = MRIMeasurement(
+                prepared, measurement.scan, measurement.slice_index, measurement.contrast
+            )
+        return measurement
+
+    def misfit_scale(self, operator: Any) -> float:  # noqa: ANN401
+        """1 / (data sigma²)."""
+        return operator.loss_weight / operator.num_data
+
+    def residuals(self, operator: Any, x: Tensor, y: Tensor) -> NDArray[np.float64]:  # noqa: ANN401
+        """Real and imaginary parts of the residuals of what was sampled."""
+        residual = (operator.forward(x) - y)[:, :, operator.mask].double()
+        return (residual.flatten() / (operator.sigma_noise / np.sqrt(2))).cpu().numpy()
+
+    def physical(self, operator: Operator, x: Tensor) -> NDArray[np.complex64]:
+        """Complex images (count, y, x) in the units of k-space."""
+        pairs = operator.unnormalize(x).movedim(1, -1).float().contiguous()
+        return torch.view_as_complex(pairs).cpu().numpy()
+
+    def displayed(self, images: NDArray) -> NDArray[np.float32]:
+        """Magnitudes."""
+        return np.abs(images)
+
+    def normalized(self, operator: Operator, image: NDArray) -> Tensor:
+        """The image as two channels, (1, 2, y, x)."""
+        pairs = torch.view_as_real(torch.from_numpy(image.astype(np.complex128)))
+        return operator.normalize(pairs.movedim(-1, 0)[None].to(operator.device))
+
+    def metrics(self, operator: Any, image: NDArray, truth: NDArray) -> dict[str, float]:  # noqa: ANN401
+        """PSNR, SSIM and relative squared error of the magnitude."""
+        from lmaps_science.problems.mri import metrics
+
+        a, b = (self.normalized(operator, v) for v in (image, truth))
+        error = np.abs(image) - truth
+        return {
+            "psnr": float(metrics.psnr(a, b)),
+            "ssim": float(metrics.ssim(a, b)),
+            "nmse": float(np.square(error).sum() / np.square(truth).sum()),
+        }
+
+    def describe(self, measurement: Measurement, x: Tensor) -> dict[str, Any]:
+        """What was sampled, and how well each line is fitted by the mean image."""
+        from lmaps_science.problems.mri.noise import misfit_by_line
+
+        assert isinstance(measurement, MRIMeasurement)  # noqa: S101 - `read` made it
+        prepared, scan = measurement.prepared, measurement.scan
+        operator, noise = prepared.operator, prepared.noise
+        fit = misfit_by_line(operator, x.mean(0, keepdim=True), prepared.y)
+        return {
+            "format": scan.format,
+            "slice": measurement.slice_index,
+            "slices_in_file": scan.num_slices,
+            "contrast": scan.contrasts[measurement.contrast],
+            "coils": len(operator.sensitivity_maps),
+            "maps": "ESPIRiT" if any(prepared.calibration) else "given",
+            "phase_axis": prepared.phase_axis,
+            "acceleration": operator.acceleration,
+            "sampled_lines": sampled_lines(operator),
+            "calibration_lines": operator.num_calibration_lines,
+            "sigma_noise": operator.sigma_noise * operator.unnorm_scale,
+            "data_per_unknown": None if noise is None else noise.redundancy,
+            "fit_by_line": [None if v != v else v for v in fit.tolist()],
+        }
+
+    def caveats(self, prior: str) -> list[str]:
+        """How far the spread is to be trusted, and what could not be written."""
+        told = [_COVERAGE.get(prior, "the spread has not been checked with this prior")]
+        if find_spec("nibabel") is None:
+            told.append("no NIfTI was written: pip install 'lmaps-science[mri]'")
+        return told
+
+    def describe_image(self, result: "Result") -> Mapping[str, str]:
+        """Sampling and, where it is known, the truth, for the report."""
+        summary, metrics = result.summary, result.summary["metrics"]
+        lines = summary["sampled_lines"]
+        sampling = "points" if lines is None else f"{lines} lines along {summary['phase_axis']}"
+        rows = {
+            "Scan": f"{summary['format']}, slice {summary['slice']} of {summary['slices_in_file']}"
+            + (f", {summary['contrast']}" if summary["contrast"] else ""),
+            "Sampling": f"{sampling}, {summary['calibration_lines']} of them calibration; true "
+            f"acceleration {summary['acceleration']:.2f}",
+            "Coils": f"{summary['coils']}, maps: {summary['maps']}",
+        }
+        if metrics is not None:
+            rows["PSNR, SSIM"] = scores(metrics)
+        for other in summary["baselines"] or []:
+            rows[other["name"]] = f"χ² per datum {other['data_fit']:.3g}" + (
+                "" if other["metrics"] is None else f"; {scores(other['metrics'])}"
+            )
+        return rows
+
+    def baselines(self, measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
+        """SENSE and ℓ1-wavelet by sigpy, as strong as predicts held-out data best."""
+        from lmaps_science.problems.mri import baselines
+        from lmaps_science.problems.mri.holdout import best_image
+
+        methods = {"SENSE": baselines.sense, "ℓ1-wavelet": baselines.l1_wavelet}
+        return {
+            name: partial(best_image, method, measurement.operator, measurement.y)
+            for name, method in methods.items()
+        }
+
+    def training_set(self, data: str | Path, image_size: int | None) -> "TrainingSet":
+        """Magnitudes with drawn contrasts and phases; one person in ten is held out."""
+        from lmaps_science.problems.mri.magnitudes import read_magnitudes
+        from lmaps_science.problems.mri.training_images import ComplexImages, Phase, of_class
+        from lmaps_science.training import TrainingSet
+
+        people = read_magnitudes(data, image_size or TRAINING_SIZE)
+        if len(people) == 1:
+            raise ValueError(
+                f"{data}: expected images of at least two people, one to hold out, got one"
+            )
+        held_out = people[9::10] or people[-1:]
+        training = [slices for slices in people if not any(slices is one for one in held_out)]
+        magnitudes, others = torch.cat(training), torch.cat(held_out)
+        return TrainingSet(
+            source=ComplexImages(magnitudes),
+            held_out=of_class(others, Phase.RESIDUAL, HELD_OUT_IMAGES),
+            examples=of_class(magnitudes, Phase.RESIDUAL, EXAMPLE_IMAGES),
+            description=f"{len(magnitudes)} slices of {len(training)} people or files, "
+            f"{len(held_out)} held out",
+            max_components=64,
+            network={"channels": [48, 64, 96], "num_classes": len(Phase)},
+            preconditioning={"sigma_data": 0.4, "class_label": int(Phase.RESIDUAL)},
+        )
+
+    def save_figure(self, result: "Result", path: Path) -> None:
+        """Images above the fit of each line and the aliasing pattern."""
+        from lmaps_science.problems.mri.figure import save_figure
+
+        save_figure(result, path)
+
+    def export(self, result: "Result", folder: Path) -> None:
+        """Write NIfTI with the file's geometry, BART's CFL and a PNG."""
+        measurement = result.measurement
+        assert isinstance(measurement, MRIMeasurement)  # noqa: S101 - `read` made it
+        write_images(folder, result.mean, measurement.scan.image_shape, measurement.affine)
+
+    def write(self, path: Path, measurement: Measurement) -> None:
+        """Maps, mask and weights."""
+        import h5py
+
+        operator = measurement.operator
+        with h5py.File(path, "w") as file:
+            file["sensitivity_maps"] = operator.sensitivity_maps.to(torch.complex64).cpu().numpy()
+            file["mask"] = operator.mask.cpu().numpy()
+            if operator.weights is not None:
+                file["weights"] = operator.weights.cpu().numpy()
+            if measurement.truth is not None:
+                file["truth"] = measurement.truth[0, 0].cpu().numpy()
+
+
+def open_scan(path: Path) -> "Scan":
+    """The scan of a file; the last one stays open for its other slices."""
+    stamp = path.stat().st_mtime_ns if path.exists() else 0
+    return _opened(path, stamp)
+
+
+def check_part(scan: "Scan", slice_index: int, contrast: int) -> None:
+    """Raise ValueError if the scan has no such slice or contrast."""
+    try:
+        scan.check(slice_index, contrast)
+    except IndexError as error:
+        raise ValueError(str(error)) from error
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path, _stamp: int) -> "Scan":
+    from lmaps_science.problems.mri.formats import read_scan
+
+    return read_scan(path)
+
+
+def write_images(
+    folder: Path,
+    image: NDArray,
+    image_shape: tuple[int, int] | None,
+    affine: NDArray[np.float64] | None,
+) -> None:
+    """Write ``image.png``, ``reconstruction.cfl`` and, with nibabel, ``reconstruction.nii.gz``.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    image : ndarray
+        Complex, (y, x), (slices, y, x) or (contrasts, slices, y, x).
+    image_shape : tuple of int or None
+        (y, x) of the middle to show in PNG and NIfTI.
+    affine : ndarray or None
+        Of NIfTI.
+    """
+    from lmaps_science.problems.mri.formats.cfl import images_to_bart, write_cfl
+    from lmaps_science.problems.mri.formats.images import middle, write_nifti, write_png
+
+    shown = np.abs(middle(image, image_shape))
+    write_cfl(folder / "reconstruction", images_to_bart(image))
+    write_png(folder / "image.png", np.nan_to_num(shown).reshape(-1, *shown.shape[-2:]))
+    if find_spec("nibabel") is not None:
+        write_nifti(folder / "reconstruction.nii.gz", shown, affine)
+
+
+def scores(metrics: Mapping[str, float]) -> str:
+    """PSNR and SSIM for people."""
+    return f"{metrics['psnr']:.2f} dB, {metrics['ssim']:.4f}"
+
+
+def sampled_lines(operator: "MultiCoilMRI") -> int | None:
+    """Number of lines sampled; None of points."""
+    from lmaps_science.problems.mri.sampling import LineSampling
+
+    sampling = operator.sampling
+    return len(sampling.lines) if isinstance(sampling, LineSampling) else None
+
+
+def _mask(
+    shape: tuple[int, ...],
+    acceleration: float,
+    seed: int,
+    pattern: str,
+    calibration_lines: int | None,
+    phase_axis: str,
+) -> NDArray[np.bool_]:
+    """Mask (1, x) or (y, 1) that takes lines away."""
+    from lmaps_science.problems.mri.masks import calibration_share, cartesian_mask
+
+    if phase_axis not in ("x", "y"):
+        raise ValueError(f"phase_axis: expected x or y, got {phase_axis!r}")
+    num_lines = shape[1 if phase_axis == "x" else 0]
+    if calibration_lines is None and acceleration > 1:
+        wanted = max(calibration_share(num_lines, acceleration), FEWEST_CALIBRATION_LINES)
+        calibration_lines = min(wanted, int(num_lines / acceleration))
+    mask = cartesian_mask(num_lines, acceleration, pattern, seed, calibration_lines)
+    return mask[None] if phase_axis == "x" else mask[:, None]

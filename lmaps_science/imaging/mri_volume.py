@@ -1,0 +1,200 @@
+"""All slices and contrasts of a scan, one by one: what is done stays done."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmaps_science.files import atomic_path
+from lmaps_science.imaging.mri import check_part, open_scan, write_images
+from lmaps_science.output import atomic_folder
+from lmaps_science.reconstruction import Progress, check_writable, reconstruct
+from lmaps_science.summary import environment
+
+SLICES = "slices"
+"""Folder of the single slices in that of the volume."""
+
+_NO_MATTER = ("device", "batch_size")
+_TOLD = ("data_fit", "acceleration", "sampled_lines", "metrics", "seconds")
+
+
+class Part(NamedTuple):
+    """One slice of one contrast."""
+
+    slice_index: int
+    contrast: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.slice_index:03d}" + (f"-{self.contrast}" if self.contrast else "")
+
+
+def reconstruct_volume(
+    file: str | Path,
+    out: str | Path,
+    *,
+    slices: Sequence[int] | None = None,
+    resume: bool = True,
+    callback: Callable[[Part, int, int, Progress], None] | None = None,
+    command: str | None = None,
+    **options: Any,  # noqa: ANN401
+) -> dict[str, Any]:
+    """Reconstruct all slices and contrasts of a scan.
+
+    Each has a folder of its own in ``out/slices``, written when it is done, so that a run that
+    was cut off goes on with the next. A slice that cannot be reconstructed is named, and the
+    others are made.
+
+    Parameters
+    ----------
+    file : str or Path
+        K-space, as for `reconstruct` with the problem ``"mri"``.
+    out : str or Path
+        Folder for ``reconstruction.nii.gz``, ``.cfl`` and ``.h5``, ``image.png``,
+        ``report.html`` and ``summary.json``, beside the slices.
+    slices : sequence of int, optional
+        Which, counted from 0; all by default.
+    resume : bool
+        Whether to keep slices that an earlier run with the same settings finished.
+    callback : callable, optional
+        Receives the part, its number, the number of parts and the `Progress`.
+    command : str, optional
+        Command line, for the record.
+    **options
+        Of `reconstruct`.
+
+    Returns
+    -------
+    dict
+        What ``summary.json`` holds.
+
+    Raises
+    ------
+    ValueError
+        If no slice could be reconstructed, there is none of that number, or `out` holds slices
+        of other settings.
+    """
+    file, out = Path(file), Path(out)
+    check_writable(out)
+    scan = open_scan(file)
+    chosen = range(scan.num_slices) if slices is None else slices
+    parts = [Part(index, contrast) for contrast in range(len(scan.contrasts)) for index in chosen]
+    for part in parts:
+        check_part(scan, *part)
+    kept = {k: v for k, v in options.items() if k not in _NO_MATTER}
+    _check_settings(out / SLICES / "settings.json", {"input": file, **kept}, resume)
+    made: list[dict[str, Any]] = []
+    broken: list[dict[str, Any]] = []
+    for number, part in enumerate(parts):
+        folder = out / SLICES / part.name
+
+        def report(progress: Progress, part: Part = part, number: int = number) -> None:
+            if callback is not None:
+                callback(part, number, len(parts), progress)
+
+        summary = _finished(folder) if resume else None
+        try:
+            if summary is None:
+                result = reconstruct(
+                    "mri",
+                    file,
+                    folder,
+                    callback=report,
+                    command=command,
+                    **part._asdict(),
+                    **options,
+                )
+                summary = result.summary
+            told = {key: summary[key] for key in _TOLD}
+            made.append({**part._asdict(), "folder": f"{SLICES}/{part.name}", **told})
+        except ValueError as error:
+            broken.append({**part._asdict(), "reason": str(error)})
+    if not made:
+        raise ValueError(
+            f"none of {len(parts)} slices could be reconstructed; the first: {broken[0]['reason']}"
+        )
+    whole = {
+        "problem": "mri",
+        "input": str(file),
+        "contrasts": list(scan.contrasts),
+        "slices": made,
+        "broken": broken,
+        **environment(command),
+    }
+    affine = None if scan.affine is None else scan.affine.copy()
+    if affine is not None:
+        affine[:3, 3] += chosen[0] * affine[:3, 2]
+    _write(out, whole, parts, scan.image_shape, affine)
+    return whole
+
+
+def _check_settings(path: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Keep the settings of the slices beside them; those of an earlier run have to be the same."""
+    wanted = {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()}
+    if resume and path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        changed = sorted(k for k in found | wanted if found.get(k) != wanted.get(k))
+        if changed:
+            raise ValueError(
+                f"{path.parent} holds slices made with another {', '.join(changed)}: give another "
+                "folder, or make all slices anew (--no-resume)"
+            )
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+
+
+def _finished(folder: Path) -> dict[str, Any] | None:
+    """Summary of a slice that an earlier run finished, if it is there."""
+    path = folder / "summary.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _write(
+    out: Path,
+    summary: dict[str, Any],
+    parts: Sequence[Part],
+    image_shape: tuple[int, int] | None,
+    affine: NDArray[np.float64] | None,
+) -> None:
+    """The volume of its slices; those that are missing are NaN."""
+    import h5py
+
+    from lmaps_science.report import render_volume
+
+    folders = {Part(s["slice_index"], s["contrast"]): out / s["folder"] for s in summary["slices"]}
+    num_contrasts = len(summary["contrasts"])
+    mean, std = (_stack(parts, folders, name, num_contrasts) for name in ("mean", "std"))
+    with atomic_folder(out) as folder:
+        with h5py.File(folder / "reconstruction.h5", "w") as file:
+            file.create_dataset("mean", data=mean).attrs["axes"] = "contrast, slice, y, x"
+            file.create_dataset("std", data=std).attrs["axes"] = "contrast, slice, y, x"
+            file.attrs["summary"] = json.dumps(summary, ensure_ascii=False)
+        write_images(folder, mean if num_contrasts > 1 else mean[0], image_shape, affine)
+        page = render_volume(summary, (folder / "image.png").read_bytes())
+        (folder / "report.html").write_text(page, encoding="utf-8")
+        text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
+        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _stack(
+    parts: Sequence[Part], folders: dict[Part, Path], name: str, num_contrasts: int
+) -> NDArray:
+    """A data set of all slices, (contrasts, slices, y, x); NaN where a slice has none."""
+    images = dict(_read(folders, name))
+    example = next(iter(images.values()), np.zeros((1, 1), np.float32))
+    missing = np.full_like(example, np.nan)
+    stack = np.stack([images.get(part, missing) for part in parts])
+    return stack.reshape(num_contrasts, -1, *example.shape)
+
+
+def _read(folders: dict[Part, Path], name: str) -> Iterator[tuple[Part, NDArray]]:
+    import h5py
+
+    for part, folder in folders.items():
+        with h5py.File(folder / "reconstruction.h5") as file:
+            if name in file:
+                yield part, file[name][()]
