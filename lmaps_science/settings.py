@@ -25,6 +25,9 @@ class Settings:
         the wrong one of several modes.
     lower_bound : float
         No image is below it, in normalised units.
+    cg_tolerance : float
+        Of the residual of conjugate gradients, relative to that of the denoised image, where
+        there is no spectrum.
     """
 
     num_steps: int = 20
@@ -35,6 +38,7 @@ class Settings:
     sample_width: float = 1.0
     tempering: float = math.inf
     lower_bound: float = -math.inf
+    cg_tolerance: float = 1e-6
 
     def data_weight(self, sigma: float) -> float:
         """Share of the likelihood that counts at a noise level."""
@@ -52,6 +56,6 @@ SETTINGS = {
         lower_bound=-1.0,
     ),
     "generic": Settings(),
-    "mri": Settings(num_steps=25, sigma_max=1.0, mode_covariance="calibrated"),
+    "mri": Settings(num_steps=25, sigma_max=1.0, mode_covariance="calibrated", cg_tolerance=1e-2),
     "scattering": Settings(sigma_max=1.0, sample_width=2.0),
 }

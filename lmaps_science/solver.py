@@ -290,7 +290,8 @@ class LMAPS:
         if name == "gradient":
             return GradientSteps(self.operator, y, self.weight, **self.gradient_options)
         if name == "cg":
-            return ConjugateGradient(self.operator, y, self.weight)
+            tolerance = self.defaults.cg_tolerance
+            return ConjugateGradient(self.operator, y, self.weight, tolerance)
         if name == "gauss_newton":
             return GaussNewton(self.operator, y, self.weight)
         if not isinstance(self.operator, AffineOperator):

@@ -113,6 +113,8 @@ class MRI(Problem):
 
         if len(paths) != 1:
             raise ValueError(f"mri: expected one file, got {len(paths)}")
+        if phase_axis not in (None, "x", "y"):
+            raise ValueError(f"phase_axis: expected x or y, got {phase_axis!r}")
         scan = open_scan(paths[0])
         check_part(scan, slice_index, contrast)
         mask = None
@@ -381,8 +383,6 @@ def _mask(
     """Mask (1, x) or (y, 1) that takes lines away."""
     from lmaps_science.problems.mri.masks import calibration_share, cartesian_mask
 
-    if phase_axis not in ("x", "y"):
-        raise ValueError(f"phase_axis: expected x or y, got {phase_axis!r}")
     num_lines = shape[1 if phase_axis == "x" else 0]
     if calibration_lines is None and acceleration > 1:
         wanted = max(calibration_share(num_lines, acceleration), FEWEST_CALIBRATION_LINES)

@@ -32,7 +32,7 @@ def save_figure(result: "Result", path: Path) -> None:
     """
     panels = _panels(result)
     rows = -(-len(panels) // _COLUMNS)
-    columns = min(len(panels), _COLUMNS)
+    columns = -(-len(panels) // rows)
     operator = result.measurement.operator
     with new_figure(2.6 * columns + 0.6, 2.75 * rows + 2.6) as figure:
         halves: Any = figure.subfigures(2, 1, height_ratios=(2.75 * rows, 2.6))

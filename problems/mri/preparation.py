@@ -109,11 +109,13 @@ def prepare(
     ValueError
         If something cannot be used; the message says what and why.
     """
+    if sigma_noise is not None and not sigma_noise > 0:
+        raise ValueError(f"sigma_noise: expected a number above 0, got {sigma_noise}")
     full = checked_kspace(kspace).to(device)
     if len(full) == 1 and (maps is None or sigma_noise is None):
         raise ValueError(
             "k-space: expected several coils, got one, which tells neither its map nor its noise: "
-            "give maps (ones of shape (1, y, x) will do) and sigma_noise"
+            "give maps (ones of shape (1, y, x) will do) and the noise level"
         )
     measured = sampled(full.cpu().numpy())
     kept = measured if mask is None else measured & kept_by(mask, tuple(full.shape[1:]))

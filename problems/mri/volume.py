@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from lmaps_science.problems.mri.checks import checked_mask
 from lmaps_science.problems.mri.coils import noise_covariance
 from lmaps_science.problems.mri.formats.scan import Scan
 from lmaps_science.problems.mri.preparation import PreparedSlice, prepare
@@ -67,9 +68,10 @@ def prepare_slice(
         If there is no such slice.
     """
     try:
+        kspace = scan.kspace(index, contrast)
         prepared = prepare(
-            scan.kspace(index, contrast),
-            _joined(scan.mask, mask),
+            kspace,
+            _joined(scan.mask, mask, kspace.shape[1:]),
             scan.maps(index) if maps is None else _maps_of(scan, index, maps),
             None if scan.noise is None else noise_covariance(torch.as_tensor(scan.noise)),
             sigma_noise,
@@ -88,8 +90,10 @@ def _maps_of(scan: Scan, index: int, maps: NDArray) -> NDArray:
     return maps[index] if maps.ndim == 4 else maps
 
 
-def _joined(own: NDArray[np.bool_] | None, mask: ArrayLike | None) -> NDArray[np.bool_] | None:
+def _joined(
+    own: NDArray[np.bool_] | None, mask: ArrayLike | None, shape: tuple[int, ...]
+) -> NDArray[np.bool_] | None:
     """What both masks keep; a mask in the file that keeps everything says nothing."""
-    if own is None or own.all():
+    if own is None or checked_mask(torch.from_numpy(own), shape).all():
         return None if mask is None else np.asarray(mask)
     return own if mask is None else own & np.asarray(mask, dtype=bool)

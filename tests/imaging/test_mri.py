@@ -160,6 +160,7 @@ def test_other_problems_have_no_methods_to_compare(file: Path, tmp_path: Path) -
         ({"acceleration": 100}, "acceleration: expected a number above 1 and up to"),
         ({"acceleration": 3, "phase_axis": "z"}, "phase_axis: expected x or y, got 'z'"),
         ({"acceleration": 3, "pattern": "spiral"}, "pattern: expected one of random"),
+        ({"sigma_noise": 0.0}, "sigma_noise: expected a number above 0, got 0.0"),
         ({"num_coils": 9}, "virtual coils: expected 1 to the 6"),
         ({"sharpness": 2}, "sharpness: not an option of problem 'mri'"),
         ({"controls": True}, "controls: problem 'mri' has none"),
@@ -168,6 +169,13 @@ def test_other_problems_have_no_methods_to_compare(file: Path, tmp_path: Path) -
 def test_bad_options(options: dict, message: str, kspace: Path, prior: Path) -> None:
     with pytest.raises(ValueError, match=message):
         reconstruct("mri", kspace, prior=prior, samples=1, steps=1, **options)
+
+
+def test_a_mask_of_another_size_is_refused(kspace: Path, prior: Path, tmp_path: Path) -> None:
+    for kept in (np.ones(40), np.arange(40) % 2):
+        np.savez(tmp_path / "masked.npz", kspace=np.load(kspace), mask=kept)
+        with pytest.raises(ValueError, match=r"mask: expected shape.*\(40, 48\).*got \(40,\)"):
+            reconstruct("mri", tmp_path / "masked.npz", prior=prior, samples=1, steps=1)
 
 
 def test_two_files_are_one_too_many(kspace: Path, prior: Path) -> None:

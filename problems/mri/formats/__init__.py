@@ -23,6 +23,7 @@ _KNOWN = (
     "fastMRI or ISMRMRD HDF5, BART .cfl, NumPy .npy or .npz, or InverseBench's HDF5 of maps or "
     "folder of LMDB"
 )
+_KNOWN_MAPS = "BART .cfl, NumPy .npy, or .npz or HDF5 with s_maps"
 _IMAGES = {
     b"DICM": "a DICOM file",
     b"\x89PNG": "a PNG image",
@@ -80,7 +81,7 @@ def read_maps(path: str | Path) -> NDArray[np.complex64]:
         If it holds no maps; the message names it.
     """
     path = Path(path)
-    _exists(path)
+    _exists(path, f"sensitivity maps as {_KNOWN_MAPS}")
     try:
         if _is_cfl(path):
             return read_bart_maps(path)
@@ -93,15 +94,13 @@ def read_maps(path: str | Path) -> NDArray[np.complex64]:
             with opened(path) as file:
                 if "s_maps" in file:
                     return as_complex(file["s_maps"][()])
-        raise ValueError(
-            "expected sensitivity maps as BART .cfl, NumPy .npy, or .npz or HDF5 with s_maps"
-        )
+        raise ValueError(f"expected sensitivity maps as {_KNOWN_MAPS}")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
 def _reader(path: Path) -> Callable[[Path], Scan]:
-    _exists(path)
+    _exists(path, f"raw k-space as {_KNOWN}")
     if path.is_dir():
         return read_inversebench_lmdb
     if _is_cfl(path):
@@ -133,9 +132,9 @@ def _hdf5_reader(path: Path) -> Callable[[Path], Scan]:
     )
 
 
-def _exists(path: Path) -> None:
+def _exists(path: Path, expected: str) -> None:
     if not path.exists() and not _is_cfl(path):
-        raise FileNotFoundError(f"{path}: no such file; expected raw k-space as {_KNOWN}")
+        raise FileNotFoundError(f"{path}: no such file; expected {expected}")
 
 
 def _is_cfl(path: Path) -> bool:

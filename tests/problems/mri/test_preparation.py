@@ -172,7 +172,7 @@ NAN[0, 1, 2] = np.nan
         ({"kspace": NAN}, "got 1 NaN or infinite"),
         ({"kspace": 0 * FULL}, "expected a signal, got zeros everywhere"),
         ({"kspace": FULL * (np.arange(COILS) > 0)[:, None, None]}, "1 of 6 coils with zeros"),
-        ({"kspace": FULL[:1]}, "several coils, got one.*give maps.*sigma_noise"),
+        ({"kspace": FULL[:1]}, "several coils, got one.*give maps.*noise level"),
         ({"mask": np.zeros(SHAPE)}, "mask: expected at least one sample of k-space, got none"),
         ({"mask": np.ones(SHAPE)}, "a mask that keeps everything"),
         ({"mask": lines()[:, 1:]}, r"mask: expected shape \(y, x\) = \(32, 40\)"),
