@@ -14,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 import torch
-from common import Study
 from torch import Tensor
 
 from lmaps_science import LMAPS
@@ -45,9 +44,9 @@ class SimulatedStudy(Protocol):
 class HostNetwork(torch.nn.Module):
     """The prior with the attributes that InverseBench's algorithms read."""
 
-    def __init__(self, prior: torch.nn.Module, pixels: int) -> None:
+    def __init__(self, prior: torch.nn.Module, channels: int, pixels: int) -> None:
         super().__init__()
-        self.prior, self.img_channels, self.img_resolution = prior, 1, pixels
+        self.prior, self.img_channels, self.img_resolution = prior, channels, pixels
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Denoise."""
@@ -108,7 +107,9 @@ def host_method(
         quiet = SimpleNamespace(trange=lambda n: Quiet(range(n)))
         module.tqdm = quiet if hasattr(module.tqdm, "trange") else Quiet  # type: ignore[attr-defined]
     solver = getattr(module, algorithm[1])(
-        net=HostNetwork(prior, s.truth.shape[-1]), forward_op=HostOperator(s.operator), **settings
+        net=HostNetwork(prior, s.truth.shape[1], s.truth.shape[-1]),
+        forward_op=HostOperator(s.operator),
+        **settings,
     )
 
     def run(y: Tensor) -> Tensor:
@@ -118,7 +119,13 @@ def host_method(
     return run
 
 
-def diffpir(prior: torch.nn.Module, s: Study, strength: float, sigma_n: float) -> Method:
+def diffpir(
+    prior: torch.nn.Module,
+    s: SimulatedStudy,
+    strength: float,
+    sigma_n: float,
+    sigma_max: float = 100.0,
+) -> Method:
     """DiffPIR with xi = 1: the proximal step's rho = 2 lambda sigma_n^2 / sigma^2 on the image
     in [0, 1] is Sigma = sigma^2 sigma_y^2 / (sigma_n^2 lambda) I in our terms.
     """  # noqa: D205
@@ -129,21 +136,27 @@ def diffpir(prior: torch.nn.Module, s: Study, strength: float, sigma_n: float) -
             prior,
             s.operator,
             num_steps=100,
-            sigma_max=100,
+            sigma_max=sigma_max,
             covariance=isotropic(scale),
         )(y).samples[:, 0]
 
     return run
 
 
-def pigdm(prior: torch.nn.Module, s: Study, num_steps: int = 100, eta: float = 0.2) -> Method:
+def pigdm(
+    prior: torch.nn.Module,
+    s: SimulatedStudy,
+    num_steps: int = 100,
+    eta: float = 0.2,
+    sigma_max: float = 100.0,
+) -> Method:
     """PiGDM: DDIM plus the network's vector-Jacobian product of the regularised inverse.
 
     InverseBench takes the inverse and the product in [0, 1] units of an image in [-1, 1], which
     makes its guidance a quarter of this.
     """
     operator, spectrum = s.operator, s.operator.spectrum()
-    sigmas = ve_discretization(num_steps).sigma
+    sigmas = ve_discretization(num_steps, sigma_max).sigma
 
     def run(y: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(0)

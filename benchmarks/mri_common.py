@@ -20,8 +20,10 @@ from lmaps_science.problems.mri.baselines import (
     total_variation,
 )
 from lmaps_science.problems.mri.formats import read_scan
+from lmaps_science.problems.mri.fourier import to_kspace
 from lmaps_science.problems.mri.masks import cartesian_mask
 from lmaps_science.problems.mri.preparation import PreparedSlice, prepare, update_maps
+from lmaps_science.problems.mri.training_images import HELD_OUT
 
 Score = tuple[float, float]
 """PSNR in dB, and SSIM."""
@@ -68,6 +70,32 @@ def cases(
                 yield Case(f"×{acceleration}, lines along {axis}", seed, prepared)
 
 
+def people(data: Path, count: int, held_out: bool = True) -> Tensor:
+    """A middle slice of each of `count` people, (count, y, x); 1 is bright tissue."""
+    with np.load(data / "ixi_hh_t1_axial128.npz") as arrays:
+        slices, subject = arrays["slices"], arrays["subject"]
+    chosen = np.unique(subject[(subject % 10 == HELD_OUT) == held_out])[:count]
+    middle = [slices[subject == one][(subject == one).sum() // 2] for one in chosen]
+    return torch.from_numpy(np.array(middle, dtype=np.float32) / np.quantile(middle, 0.995))
+
+
+def simulated(image: NDArray, seed: int, num_coils: int = 8, noise: float = 0.02) -> NDArray:
+    """K-space (coils, y, x) of an image (y, x) with a smooth phase, birdcage coils and noise.
+
+    `noise` is the standard deviation of a complex datum; bright tissue is 1.
+    """
+    from sigpy.mri import birdcage_maps
+
+    generator = np.random.default_rng(seed)
+    y, x = (np.linspace(-1, 1, n) for n in image.shape)
+    c = generator.uniform(-1.5, 1.5, 5)
+    phase = c[0] + c[1] * x + c[2] * y[:, None] + c[3] * x * y[:, None] + c[4] * x**2
+    maps = birdcage_maps((num_coils, *image.shape), dtype=np.complex64)
+    coils = torch.from_numpy(maps * (image * np.exp(1j * phase)))
+    parts = generator.standard_normal((2, num_coils, *image.shape)) * noise / np.sqrt(2)
+    return to_kspace(coils).numpy() + parts[0] + 1j * parts[1]
+
+
 def lines(num_lines: int, acceleration: int, pattern: str, seed: int) -> NDArray[np.bool_]:
     """Lines sampled: random ones, or every `acceleration`-th from one that the seed shifts."""
     if pattern == "random":
@@ -80,13 +108,21 @@ def lines(num_lines: int, acceleration: int, pattern: str, seed: int) -> NDArray
     return mask
 
 
+def updated(
+    prior: Callable, prepared: PreparedSlice, num_updates: int = 2, seed: int = 0
+) -> PreparedSlice:
+    """The slice with maps from drafts of its image."""
+    for update in range(num_updates):
+        draft = LMAPS(prior, prepared.operator, num_steps=12, seed=seed + 100 + update)(prepared.y)
+        prepared = update_maps(prepared, draft.mean)
+    return prepared
+
+
 def reconstruct(
     prior: Callable, prepared: PreparedSlice, num_samples: int, num_updates: int = 2, seed: int = 0
 ) -> tuple[PreparedSlice, Tensor]:
     """The slice with updated maps, and samples (num_samples, 2, y, x)."""
-    for update in range(num_updates):
-        draft = LMAPS(prior, prepared.operator, num_steps=12, seed=seed + 100 + update)(prepared.y)
-        prepared = update_maps(prepared, draft.mean)
+    prepared = updated(prior, prepared, num_updates, seed)
     solve = LMAPS(prior, prepared.operator, seed=seed)
     return prepared, solve(prepared.y, num_samples=num_samples).samples[0]
 

@@ -68,6 +68,7 @@ class DataSet:
 
 _EHT = "https://raw.githubusercontent.com/eventhorizontelescope/2019-D01-01/27ae76aacb9067a83388395c3826012b97aac371/uvfits/"
 _FOAM = "https://raw.githubusercontent.com/ThanhAnPham/Lippmann-Schwinger/30903f5c887b51a549a15e43f3606b2c60fe54e2/2D/mat%20files/"
+_SIGPY = "https://raw.githubusercontent.com/mikgroup/sigpy-mri-tutorial/b21dcdcfac8557ebb4c2bda1e9faf2cb1e1b6a33/data/"
 
 
 def _m87(observation: str, sha256: str) -> DataFile:
@@ -134,6 +135,19 @@ _ALL = (
             DataFile(
                 "blackhole/ngehtutil_blackhole_models.h5",
                 "823f87e4aaf4637e63e38ab74caabd51dcb38b6b543685cf4d3f4f284d1b9fbe",
+            ),
+        ),
+    ),
+    DataSet(
+        "brain-kspace",
+        "Raw k-space of a brain, 8 coils, 230×180, measured eightfold undersampled (npy)",
+        "BSD-3-Clause",
+        "SigPy MRI tutorial, https://github.com/mikgroup/sigpy-mri-tutorial",
+        (
+            DataFile(
+                "mri_kspace/sigpy_tutorial_cartesian_ksp.npy",
+                "bcfd07b767d26602bfccd08329321be57d500dc3f6b208cccddeb59162573045",
+                _SIGPY + "cartesian_ksp.npy",
             ),
         ),
     ),
