@@ -24,7 +24,7 @@ class Recipe:
 
     noise: str = "by line"
     covariance: str = "calibrated"
-    width: float = 1.0
+    width: float = 2.0
     updates: int = 2
     samples: int = 8
     options: tuple[tuple[str, Any], ...] = ()
@@ -32,16 +32,15 @@ class Recipe:
 
 ROWS = {
     "the recipe": Recipe(),
-    "thermal noise, isotropic covariance, maps once": Recipe("thermal", "isotropic", updates=0),
-    "residual noise, isotropic covariance, maps once": Recipe("residual", "isotropic", updates=0),
-    "residual noise, calibrated covariance, maps once": Recipe("residual", updates=0),
-    "noise by line, calibrated covariance, maps once": Recipe(updates=0),
+    "thermal noise, isotropic covariance, first maps": Recipe("thermal", "isotropic", 1, 0),
+    "noise of the residual, isotropic, first maps": Recipe("residual", "isotropic", 1, 0),
+    "noise of the residual, calibrated × 2, first maps": Recipe("residual", updates=0),
+    "noise of each line, calibrated × 2, first maps": Recipe(updates=0),
     "one map update": Recipe(updates=1),
-    "isotropic covariance": Recipe(covariance="isotropic"),
-    "saturating covariance": Recipe(covariance="saturating"),
-    "calibrated covariance × 1/2": Recipe(width=0.5),
-    "calibrated covariance × 2": Recipe(width=2.0),
-    "calibrated covariance × 4": Recipe(width=4.0),
+    "isotropic covariance": Recipe(covariance="isotropic", width=1),
+    "saturating covariance": Recipe(covariance="saturating", width=1),
+    "calibrated covariance": Recipe(width=1),
+    "calibrated covariance × 4": Recipe(width=4),
     **{f"{n} levels": Recipe(options=(("num_steps", n),)) for n in (5, 10, 50, 100)},
     **{f"eta {e:g}": Recipe(options=(("eta", e),)) for e in (0.0, 0.5)},
     "from σ = 3": Recipe(options=(("sigma_max", 3.0),)),

@@ -63,8 +63,7 @@ def main() -> None:
         description=(
             "Complex MR images of the head as real and imaginary part; the 99th percentile of the "
             "magnitude maps to about 1. Classes: 0 real, 1 small residual phase (the default, and "
-            "that of the error curve), 2 any smooth phase. Any contrast, any size that is a "
-            "multiple of 8."
+            "that of the error curve), 2 any smooth phase. Any contrast, any size."
         ),
         data=(
             f"{len(training)} axial T1 slices of 128 x 128 from the IXI data set "

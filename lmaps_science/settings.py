@@ -16,9 +16,10 @@ class Settings:
         First and last noise level, in units of the normalised image.
     mode_covariance, sample_covariance : str
         Covariance of p(x0 | x_t) for the local mode and for local samples.
-    sample_width : float
-        Factor on the latter, so that the spread covers the objects: the prior's mean error
-        over all pixels understates its error on them. Measured on training images.
+    mode_width, sample_width : float
+        Factors on them: the prior's mean error over all pixels understates its error on the
+        objects, and on images less like those it was trained on. The latter is such that the
+        spread covers the objects. Measured on training images.
     tempering : float
         Noise level from which the likelihood counts for less than half, see `data_weight`:
         where it is far from quadratic, data that are pressed on an image of much noise lead to
@@ -35,6 +36,7 @@ class Settings:
     sigma_min: float = 0.01
     mode_covariance: str = "isotropic"
     sample_covariance: str = "calibrated"
+    mode_width: float = 1.0
     sample_width: float = 1.0
     tempering: float = math.inf
     lower_bound: float = -math.inf

@@ -175,7 +175,7 @@ class LMAPS:
             return covariance
         defaults, width = self.defaults, 1.0
         if covariance == "auto" and self.estimate == "mode":
-            covariance = defaults.mode_covariance
+            covariance, width = defaults.mode_covariance, defaults.mode_width
         elif covariance == "auto":
             covariance, width = defaults.sample_covariance, defaults.sample_width
         plain = covariance_by_name(covariance, self.prior, self.operator)
