@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lmaps_science import cli_library, cli_reconstruct, console
+from lmaps_science import cli_inversebench, cli_library, cli_reconstruct, console
 from lmaps_science.cli_reconstruct import Device, Prior
 from lmaps_science.console import examples, guarded
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.add_typer(cli_reconstruct.app, name="reconstruct")
 app.add_typer(cli_library.priors, name="priors")
 app.add_typer(cli_library.data, name="data")
+app.add_typer(cli_inversebench.app, name="inversebench")
 
 ProblemName = Annotated[str, typer.Argument(metavar="PROBLEM", help="scattering, blackhole or mri")]
 
@@ -159,10 +160,6 @@ def doctor() -> None:
     from lmaps_science.doctor import examine
 
     findings = examine()
-    colors = {True: typer.colors.GREEN, False: typer.colors.RED, None: None}
-    marks = {True: "ok ", False: "BAD", None: "   "}
-    for finding in findings:
-        mark = typer.style(marks[finding.healthy], fg=colors[finding.healthy])
-        typer.echo(f"{mark} {finding.name:<20} {finding.value}")
+    console.show_findings(findings)
     if any(finding.healthy is False for finding in findings):
         raise typer.Exit(1)

@@ -3,7 +3,7 @@
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import typer
 
 if TYPE_CHECKING:
+    from lmaps_science.doctor import Finding
     from lmaps_science.reconstruction import Progress as Level
 
 P = ParamSpec("P")
@@ -56,6 +57,16 @@ def examples(*lines: str) -> str:
     """Epilog of a command's help that shows how it is called."""
     # click leaves a paragraph's lines alone where it begins with a backspace.
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def show_findings(findings: "Iterable[Finding]") -> None:
+    """One line for each, further lines of its value below."""
+    colors = {True: typer.colors.GREEN, False: typer.colors.RED, None: None}
+    marks = {True: "ok ", False: "BAD", None: "   "}
+    for finding in findings:
+        mark = typer.style(marks[finding.healthy], fg=colors[finding.healthy])
+        value = finding.value.replace("\n", "\n" + 25 * " ")
+        typer.echo(f"{mark} {finding.name:<20} {value}")
 
 
 def fail(message: str, code: int) -> None:
