@@ -58,6 +58,13 @@ SETTINGS = {
         lower_bound=-1.0,
     ),
     "generic": Settings(),
-    "mri": Settings(num_steps=25, sigma_max=1.0, mode_covariance="calibrated", cg_tolerance=1e-3),
+    "mri": Settings(
+        num_steps=25,
+        sigma_max=1.0,
+        mode_covariance="calibrated",
+        mode_width=2.0,
+        sample_width=4.0,
+        cg_tolerance=1e-3,
+    ),
     "scattering": Settings(sigma_max=1.0, sample_width=2.0),
 }
