@@ -12,6 +12,7 @@ from lmaps_science.inversebench.network import export
 
 NUM_OBJECTS = 2
 _METRICS = re.compile(r"Final metric results: (.*)\.\.\.")
+_NUMBER = re.compile(r"np\.float(?:32|64)\(([^)]*)\)")
 
 
 def run_demo(checkout: Path, out: Path, *overrides: str) -> str:
@@ -61,7 +62,7 @@ def run_demo(checkout: Path, out: Path, *overrides: str) -> str:
     if done.returncode or found is None:
         last = (log.strip().splitlines() or ["nothing"])[-1]
         raise RuntimeError(f"InverseBench: {last} (all of it: {out / 'log.txt'})")
-    return found[1]
+    return _NUMBER.sub(r"\1", found[1])
 
 
 def write_objects(folder: Path) -> None:
