@@ -30,7 +30,6 @@ TRAINING_SIZE, HELD_OUT_IMAGES, EXAMPLE_IMAGES = 128, 32, 500
 FEWEST_CALIBRATION_LINES = 8
 """Of a mask that is drawn here: with fewer, the first maps are poor."""
 
-
 _COVERAGE: dict[str, str] = {}
 """Results of ``benchmarks/mri_coverage.py``."""
 

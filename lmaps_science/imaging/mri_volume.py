@@ -81,7 +81,7 @@ def reconstruct_volume(
     file, out = Path(file), Path(out)
     check_writable(out)
     scan = open_scan(file)
-    chosen = range(scan.num_slices) if slices is None else slices
+    chosen = sorted(set(range(scan.num_slices) if slices is None else slices))
     parts = [Part(index, contrast) for contrast in range(len(scan.contrasts)) for index in chosen]
     for part in parts:
         check_part(scan, *part)
@@ -121,6 +121,8 @@ def reconstruct_volume(
         "problem": "mri",
         "input": str(file),
         "contrasts": list(scan.contrasts),
+        "first_slice": chosen[0],
+        "last_slice": chosen[-1],
         "slices": made,
         "broken": broken,
         **environment(command),
@@ -128,7 +130,7 @@ def reconstruct_volume(
     affine = None if scan.affine is None else scan.affine.copy()
     if affine is not None:
         affine[:3, 3] += chosen[0] * affine[:3, 2]
-    _write(out, whole, parts, scan.image_shape, affine)
+    _write(out, whole, scan.image_shape, affine)
     return whole
 
 
@@ -156,39 +158,45 @@ def _finished(folder: Path) -> dict[str, Any] | None:
 def _write(
     out: Path,
     summary: dict[str, Any],
-    parts: Sequence[Part],
     image_shape: tuple[int, int] | None,
     affine: NDArray[np.float64] | None,
 ) -> None:
-    """The volume of its slices; those that are missing are NaN."""
+    """The volume of its slices, from the first to the last; those that are missing are NaN."""
     import h5py
 
     from lmaps_science.report import render_volume
 
-    folders = {Part(s["slice_index"], s["contrast"]): out / s["folder"] for s in summary["slices"]}
-    num_contrasts = len(summary["contrasts"])
-    mean, std = (_stack(parts, folders, name, num_contrasts) for name in ("mean", "std"))
+    mean, std = (_stack(out, summary, name) for name in ("mean", "std"))
+    assert mean is not None  # noqa: S101 - at least one slice was made
     with atomic_folder(out) as folder:
         with h5py.File(folder / "reconstruction.h5", "w") as file:
-            file.create_dataset("mean", data=mean).attrs["axes"] = "contrast, slice, y, x"
-            file.create_dataset("std", data=std).attrs["axes"] = "contrast, slice, y, x"
+            for name, stack in (("mean", mean), ("std", std)):
+                if stack is not None:
+                    file.create_dataset(name, data=stack).attrs["axes"] = "contrast, slice, y, x"
             file.attrs["summary"] = json.dumps(summary, ensure_ascii=False)
-        write_images(folder, mean if num_contrasts > 1 else mean[0], image_shape, affine)
+        write_images(folder, mean if len(mean) > 1 else mean[0], image_shape, affine)
         page = render_volume(summary, (folder / "image.png").read_bytes())
         (folder / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _stack(
-    parts: Sequence[Part], folders: dict[Part, Path], name: str, num_contrasts: int
-) -> NDArray:
-    """A data set of all slices, (contrasts, slices, y, x); NaN where a slice has none."""
+def _stack(out: Path, summary: dict[str, Any], name: str) -> NDArray | None:
+    """A data set of all slices, (contrasts, slices, y, x), if one has it."""
+    folders = {Part(s["slice_index"], s["contrast"]): out / s["folder"] for s in summary["slices"]}
     images = dict(_read(folders, name))
-    example = next(iter(images.values()), np.zeros((1, 1), np.float32))
-    missing = np.full_like(example, np.nan)
-    stack = np.stack([images.get(part, missing) for part in parts])
-    return stack.reshape(num_contrasts, -1, *example.shape)
+    if not images:
+        return None
+    missing = np.full_like(next(iter(images.values())), np.nan)
+    return np.stack(
+        [
+            [
+                images.get(Part(index, contrast), missing)
+                for index in range(summary["first_slice"], summary["last_slice"] + 1)
+            ]
+            for contrast in range(len(summary["contrasts"]))
+        ]
+    )
 
 
 def _read(folders: dict[Part, Path], name: str) -> Iterator[tuple[Part, NDArray]]:

@@ -89,7 +89,11 @@ def test_slices_of_other_settings_are_not_taken_for_these(prior: Path, whole: Pa
 def test_chosen_slices_and_none_that_works(prior: Path, whole: Path, tmp_path: Path) -> None:
     file = whole.parent / "scan.npy"
     summary = reconstruct_volume(file, tmp_path / "two", slices=[3, 0], prior=prior, **OPTIONS)
-    assert [part["slice_index"] for part in summary["slices"]] == [3, 0]
+    assert [part["slice_index"] for part in summary["slices"]] == [0, 3]
+    with h5py.File(tmp_path / "two/reconstruction.h5") as volume:
+        assert "std" not in volume
+        kept = ~np.isnan(volume["mean"][0]).any((1, 2))
+    assert kept.tolist() == [True, False, False, True]
     with pytest.raises(ValueError, match=r"none of 1 slices could be.*NaN"):
         reconstruct_volume(file, tmp_path / "bad", slices=[2], prior=prior, **OPTIONS)
     with pytest.raises(ValueError, match="no slice 4, it has 4"):
