@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from lmaps_science.console import examples, guarded, show_findings
@@ -49,6 +50,61 @@ def run(context: typer.Context, checkout: Checkout) -> None:
     if added:
         typer.echo(f"added: {' '.join(added)}", err=True)
     raise typer.Exit(run_main(folder, context.args))
+
+
+prepare = typer.Typer(
+    help="Bring data to the layout that InverseBench reads.", no_args_is_help=True
+)
+app.add_typer(prepare, name="prepare")
+
+
+@prepare.command(
+    "images", epilog=examples("lmaps inversebench prepare images cells.npy --out data/cells")
+)
+@guarded
+def prepare_images(
+    images: Annotated[Path, typer.Argument(help=".npy of images (images, n, n) in [0, 1].")],
+    out: Annotated[Path, typer.Option(help="Folder of the LMDB.")],
+    double: Annotated[bool, typer.Option(help="As float64, which blackhole reads.")] = False,
+) -> None:
+    """Write images as an LMDB: problem.data.root of inv-scatter and blackhole."""
+    from lmaps_science.inversebench.prepare import write_images
+
+    write_images(np.load(images), out, np.float64 if double else np.float32)
+    typer.echo(f"problem.data.root={out}")
+
+
+@prepare.command(
+    "mri", epilog=examples("lmaps inversebench prepare mri knee_multicoil_val/file1000000.h5")
+)
+@guarded
+def prepare_mri(
+    files: Annotated[list[Path], typer.Argument(help="fastMRI HDF5, fully sampled.")],
+    calibration: Annotated[int, typer.Option(min=2, help="Width of the centre.")] = 24,
+) -> None:
+    """Write ESPIRiT maps into the folder beside that of the k-space."""
+    from lmaps_science.inversebench.prepare import write_maps
+
+    targets = [write_maps(file, calibration) for file in files]
+    for folder in sorted({target.parent for target in targets}):
+        typer.echo(f"problem.data.root={folder}")
+
+
+@prepare.command(
+    "blackhole",
+    epilog=examples("lmaps inversebench prepare blackhole m87.uvfits --image m87.fits --out data"),
+)
+@guarded
+def prepare_blackhole(
+    observation: Annotated[Path, typer.Argument(help="UVFITS.")],
+    image: Annotated[Path, typer.Option(help="FITS; gives the field of view and the flux.")],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+) -> None:
+    """Write the reference observation of the black-hole problem."""
+    from lmaps_science.inversebench.prepare import write_blackhole
+
+    write_blackhole(observation, image, out)
+    typer.echo(f"problem.model.root={out}")
 
 
 @app.command(epilog=examples("lmaps inversebench demo --checkout InverseBench --out demo"))

@@ -1,14 +1,14 @@
 """Two fields of nuclei through an InverseBench checkout, from images to its own metrics."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from lmaps_science.inversebench.checkout import needed_overrides
 from lmaps_science.inversebench.network import export
+from lmaps_science.inversebench.prepare import write_images
 
 NUM_OBJECTS = 2
 _METRICS = re.compile(r"Final metric results: (.*)\.\.\.")
@@ -66,13 +66,8 @@ def run_demo(checkout: Path, out: Path, *overrides: str) -> str:
 
 
 def write_objects(folder: Path) -> None:
-    """The package's nuclei as the LMDB that InverseBench reads, float32 in [0, 1]."""
-    import lmdb
-
+    """The package's nuclei as the LMDB that InverseBench reads, in place of a former run's."""
     from lmaps_science.demo import nuclei
 
-    folder.mkdir(parents=True, exist_ok=True)
-    images = (nuclei()[:NUM_OBJECTS, 0].numpy() + 1) / 2
-    with lmdb.open(str(folder)) as store, store.begin(write=True) as transaction:
-        for index, image in enumerate(images):
-            transaction.put(str(index).encode(), image.astype(np.float32).tobytes())
+    shutil.rmtree(folder, ignore_errors=True)
+    write_images((nuclei()[:NUM_OBJECTS, 0].numpy() + 1) / 2, folder)
