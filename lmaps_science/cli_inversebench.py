@@ -63,14 +63,19 @@ app.add_typer(prepare, name="prepare")
 )
 @guarded
 def prepare_images(
-    images: Annotated[Path, typer.Argument(help=".npy of images (images, n, n) in [0, 1].")],
+    images: Annotated[Path, typer.Argument(help="Grey pictures: folder, HDF5, .npy, LMDB.")],
     out: Annotated[Path, typer.Option(help="Folder of the LMDB.")],
+    pixels: Annotated[int | None, typer.Option(min=1, help="Scale and cut to this side.")] = None,
     double: Annotated[bool, typer.Option(help="As float64, which blackhole reads.")] = False,
 ) -> None:
     """Write images as an LMDB: problem.data.root of inv-scatter and blackhole."""
     from lmaps_science.inversebench.prepare import write_images
+    from lmaps_science.prior.images import load_images
 
-    write_images(np.load(images), out, np.float64 if double else np.float32)
+    found = load_images(images, pixels)
+    if found.shape[1] != 1:
+        raise ValueError(f"{images}: expected grey pictures, got {found.shape[1]} channels")
+    write_images((found[:, 0].numpy() + 1) / 2, out, np.float64 if double else np.float32)
     typer.echo(f"problem.data.root={out}")
 
 

@@ -7,7 +7,7 @@ import pytest
 from lmaps_science.inversebench.prepare import write_blackhole, write_images, write_maps
 from lmaps_science.problems.mri.formats import read_scan
 from lmaps_science.problems.mri.formats.fastmri import write_fastmri
-from tests.cli import lmaps
+from tests.cli import lmaps, one_line_error
 from tests.conftest import GOLDEN
 
 
@@ -89,3 +89,15 @@ def test_the_command_prints_the_override(tmp_path, scan):
     assert f"problem.data.root={scan[0].parent}_sens_maps_espirit" in lmaps(
         "inversebench", "prepare", "mri", scan[0], "--calibration", "16"
     ).output.replace("\n", "")
+
+
+def test_pictures_become_an_lmdb_and_colour_is_refused(tmp_path):
+    np.save(tmp_path / "grey.npy", np.random.default_rng(0).random((2, 16, 16)).astype("f4"))
+    command = ("inversebench", "prepare", "images")
+    done = lmaps(*command, tmp_path / "grey.npy", "--out", tmp_path / "lmdb", "--pixels", 8)
+    assert done.exit_code == 0, done.output
+    with lmdb.open(str(tmp_path / "lmdb"), readonly=True) as store, store.begin() as transaction:
+        assert len(np.frombuffer(transaction.get(b"1"), np.float32)) == 64
+    np.save(tmp_path / "colour.npy", np.zeros((2, 3, 16, 16), np.float32))
+    failed = lmaps(*command, tmp_path / "colour.npy", "--out", tmp_path / "other")
+    assert "expected grey pictures, got 3 channels" in one_line_error(failed)
