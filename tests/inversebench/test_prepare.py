@@ -53,7 +53,7 @@ def test_maps_lie_where_the_benchmark_looks_and_are_those_of_the_coils(scan):
     assert np.abs(np.abs(found) - maps)[:, image].max() < 0.05
 
 
-def test_the_black_hole_folder_is_read_by_the_problem(tmp_path):
+def test_the_black_hole_folder_holds_both_files(tmp_path):
     folder = tmp_path / "measure"
     write_blackhole(GOLDEN / "blackhole/obs.uvfits", GOLDEN / "blackhole/gt.fits", folder)
     for name in ("obs.uvfits", "gt.fits"):
