@@ -32,7 +32,7 @@ class Recipe:
 
 ROWS = {
     "the recipe": Recipe(),
-    "thermal noise, isotropic covariance, first maps": Recipe("thermal", "isotropic", 1, 0),
+    "noise of the read-outs' ends, isotropic, first maps": Recipe("edge", "isotropic", 1, 0),
     "noise of the residual, isotropic, first maps": Recipe("residual", "isotropic", 1, 0),
     "noise of the residual, calibrated × 2, first maps": Recipe("residual", updates=0),
     "noise of each line, calibrated × 2, first maps": Recipe(updates=0),
@@ -64,18 +64,18 @@ def run(prior: torch.nn.Module, prepared: PreparedSlice, recipe: Recipe) -> tupl
 def with_noise(prepared: PreparedSlice, model: str) -> PreparedSlice:
     """The slice with another idea of its noise.
 
-    ``"by line"`` as it is, ``"residual"`` one level for all lines, ``"thermal"`` that of the
-    corners of k-space, where there is little signal.
+    ``"by line"`` as it is, ``"residual"`` one level for all lines, ``"edge"`` that of the ends of
+    the read-outs, which one would take for thermal noise, but which hold signal.
     """
     if model == "by line":
         return prepared
     old = prepared.operator
-    sigma = old.sigma_noise if model == "residual" else thermal(prepared)
+    sigma = old.sigma_noise if model == "residual" else edge(prepared)
     new = MultiCoilMRI(old.sensitivity_maps, old.mask, sigma, scale=old.unnorm_scale)
     return replace(prepared, operator=new, y=new.observation(prepared.kspace))
 
 
-def thermal(prepared: PreparedSlice) -> float:
+def edge(prepared: PreparedSlice) -> float:
     """Median magnitude of the outermost tenth of the read-out, as the sigma of Gaussian noise."""
     kspace = prepared.kspace if prepared.phase_axis == "x" else prepared.kspace.mT
     mask = prepared.operator.mask if prepared.phase_axis == "x" else prepared.operator.mask.mT

@@ -29,7 +29,7 @@ def main() -> None:
     p.add_argument("--training", action="store_true", help="people that were trained on")
     p.add_argument("--people", type=int, default=4)
     p.add_argument("--seeds", type=int, default=2, help="masks of real k-space")
-    p.add_argument("--widths", type=float, nargs="+", default=[1.0, 2.0, 4.0])
+    p.add_argument("--widths", type=float, nargs="+", default=[1.0, 4.0, 8.0])
     options = p.parse_args()
     prior = load_prior(options.prior)
     torch.set_grad_enabled(False)
@@ -43,7 +43,7 @@ def main() -> None:
     rows = []
     for name, group in sets.items():
         ready = [updated(prior, case.prepared) for case in group]
-        for estimate, width in [("mode", 1.0), *(("sample", w) for w in options.widths)]:
+        for estimate, width in [("mode", 2.0), *(("sample", w) for w in options.widths)]:
             figures = torch.tensor([one(prior, case, estimate, width) for case in ready]).mean(0)
             rows.append(
                 [name, estimate, f"{width:g}", *(f"{v:.1f}" for v in figures[:2])]
@@ -55,7 +55,8 @@ def main() -> None:
         "Coverage of nominal 90 % intervals, eight samples",
         ["data", "estimate", "width", "one, dB", "mean, dB", "all pixels", "object"],
         rows,
-        command="python benchmarks/mri_coverage.py --data IXI --kspace KSPACE",
+        command="python benchmarks/mri_coverage.py --data IXI --kspace KSPACE"
+        + (" --training" if options.training else ""),
         prior=prior_facts(prior),
         people=options.people,
         masks=options.seeds,

@@ -287,11 +287,13 @@ def _volume(
             **options,
         )
     made, broken = summary["slices"], summary["broken"]
+    for note in summary["notes"]:
+        typer.echo(f"note: {note}")
     for part in broken:
         typer.secho(f"left out: {part['reason']}", fg=typer.colors.YELLOW, err=True)
     fits = [part["data_fit"] for part in made]
     typer.echo(
-        f"{len(made)} of {len(made) + len(broken)} slices, χ² per datum {min(fits):.2f} to "
+        f"{len(made)} of {len(made) + len(broken)} images, χ² per datum {min(fits):.2f} to "
         f"{max(fits):.2f}, {sum(part['seconds'] for part in made):.0f} s"
     )
     _show_files(out, "reconstruction.nii.gz")
@@ -375,4 +377,5 @@ def _show_controls(controls: list[dict[str, Any]]) -> None:
 
 def _show_files(out: Path, *names: str) -> None:
     for name in ("report.html", *names):
-        typer.echo(out / name)
+        if (out / name).exists():
+            typer.echo(out / name)

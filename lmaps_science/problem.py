@@ -122,8 +122,8 @@ class Problem(ABC):
         """The same of the posterior samples."""
         return {}
 
-    def caveats(self, prior: str) -> list[str]:
-        """What a reader of results with the prior of this name must know."""
+    def caveats(self, measurement: Measurement, prior: str | None) -> list[str]:
+        """What a reader of results with the prior of this name, or none, must know."""
         return []
 
     def describe_image(self, result: "Result") -> Mapping[str, str]:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -140,10 +141,10 @@ def reconstruct(
     if controls:
         objects = kind.controls(measurement)
         known = {name: run(known_one, name, callback) for name, known_one in objects.items()}
-    told = [] if network is None else kind.caveats(network.name)
+    told = kind.caveats(measurement, getattr(network, "name", None))
     provenance = {
         "input": ", ".join(map(str, paths)),
-        "input_sha256": ", ".join(file_sha256(f) for path in paths for f in kind.files(path)),
+        "input_sha256": ", ".join(_sha256(f) for path in paths for f in kind.files(path)),
         "prior": getattr(network, "name", None),
         "prior_sha256": getattr(network, "sha256", None),
         "device": device,
@@ -178,6 +179,8 @@ class _Run:
     ) -> Result:
         """Image, spread and what is told of them; `name` is that of a control."""
         kind = self.kind
+        if self.compare:
+            kind.baselines(measurement)  # raises now what would be raised when the image is there
         if self.prior is not None:
             measurement = kind.refine(measurement, self._drafts(self.prior, name, callback))
         operator, y = measurement.operator, measurement.y
@@ -279,6 +282,17 @@ class _Run:
                 }
             )
         return images, told
+
+
+def _sha256(path: Path) -> str:
+    stat = path.stat()
+    return _sha256_of(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _sha256_of(path: Path, _size: int, _changed: int) -> str:
+    # The slices of a scan are reconstructed one by one from the same large file.
+    return file_sha256(path)
 
 
 def check_writable(folder: Path) -> None:

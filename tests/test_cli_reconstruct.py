@@ -239,10 +239,10 @@ def test_mri_of_several_slices_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert first.exit_code == 0, first.output
     assert "left out:" in first.output
     assert "slice 0: k-space: expected finite numbers, got 1 NaN" in first.output
-    assert "1 of 2 slices" in first.output
+    assert "1 of 2 images" in first.output
     made = (tmp_path / "out/slices/001/summary.json").stat().st_mtime_ns
     second = lmaps(*arguments)
-    assert "2 of 3 slices" in second.output
+    assert "2 of 3 images" in second.output
     assert (tmp_path / "out/slices/001/summary.json").stat().st_mtime_ns == made
     other = lmaps(*arguments, "--acceleration", 2)
     assert "made with another acceleration" in one_line_error(other)

@@ -156,8 +156,10 @@ class BlackHole(Problem):
 
         return summarize_rings(_rings(measurement.operator, x))
 
-    def caveats(self, prior: str) -> list[str]:
+    def caveats(self, measurement: Measurement, prior: str | None) -> list[str]:  # noqa: ARG002
         """Bias of the diameter, where it has been measured."""
+        if prior is None:
+            return []
         return [
             _BIAS.get(prior, "the bias of ring diameters has not been measured with this prior")
         ]

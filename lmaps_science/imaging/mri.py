@@ -1,7 +1,7 @@
 """Compressed-sensing MRI, from a slice of raw k-space to a complex image."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,12 +46,15 @@ class MRIMeasurement:
         Where it comes from.
     slice_index, contrast : int
         Which slice of which contrast.
+    retrospective : bool
+        Whether lines were taken away here.
     """
 
     prepared: "PreparedSlice"
     scan: "Scan"
     slice_index: int
     contrast: int
+    retrospective: bool
 
     @property
     def operator(self) -> "MultiCoilMRI":
@@ -133,16 +136,18 @@ class MRI(Problem):
         )
         if result.prepared is None:
             raise ValueError(result.reason)
-        return MRIMeasurement(result.prepared, scan, slice_index, contrast)
+        return MRIMeasurement(
+            result.prepared, scan, slice_index, contrast, acceleration is not None
+        )
 
     def files(self, path: Path) -> list[Path]:
-        """The files of a folder, or of a BART array that was named without suffix."""
+        """The files of a folder, or of a BART array by the name of either or without suffix."""
+        from lmaps_science.problems.mri.formats.cfl import pair
+
         if path.is_dir():
             return sorted(part for part in path.rglob("*") if part.suffix == ".mdb")
-        pair = [path.with_suffix(suffix) for suffix in (".hdr", ".cfl")]
-        if path.suffix in (".hdr", ".cfl"):
-            return pair
-        return [path] if path.is_file() else [path.with_name(p.name) for p in pair]
+        whole = path.is_file() and path.suffix not in (".hdr", ".cfl")
+        return [path] if whole else list(pair(path))
 
     def refine(
         self, measurement: Measurement, draft: Callable[[Measurement, int], Tensor]
@@ -155,9 +160,7 @@ class MRI(Problem):
             return measurement
         for number in range(NUM_DRAFTS):
             prepared = update_maps(measurement.prepared, draft(measurement, number))
-            measurement = MRIMeasurement(
-                prepared, measurement.scan, measurement.slice_index, measurement.contrast
-            )
+            measurement = replace(measurement, prepared=prepared)
         return measurement
 
     def misfit_scale(self, operator: Any) -> float:  # noqa: ANN401
@@ -219,9 +222,14 @@ class MRI(Problem):
             "fit_by_line": [None if v != v else v for v in fit.tolist()],
         }
 
-    def caveats(self, prior: str) -> list[str]:
-        """How far the spread is to be trusted, and what could not be written."""
-        told = [_COVERAGE.get(prior, "the spread has not been checked with this prior")]
+    def caveats(self, measurement: Measurement, prior: str | None) -> list[str]:
+        """How far the spread is to be trusted, and what is missing."""
+        assert isinstance(measurement, MRIMeasurement)  # noqa: S101 - `read` made it
+        told = []
+        if prior is not None:
+            told.append(_COVERAGE.get(prior, "the spread has not been checked with this prior"))
+        if measurement.retrospective and measurement.truth is None:
+            told.append("k-space was not complete: there is no truth to compare with")
         if find_spec("nibabel") is None:
             told.append("no NIfTI was written: pip install 'lmaps-science[mri]'")
         return told
@@ -249,8 +257,13 @@ class MRI(Problem):
     def baselines(self, measurement: Measurement) -> Mapping[str, Callable[[], Tensor]]:
         """SENSE and ℓ1-wavelet by sigpy, as strong as predicts held-out data best."""
         from lmaps_science.problems.mri import baselines
-        from lmaps_science.problems.mri.holdout import best_image
+        from lmaps_science.problems.mri.holdout import best_image, hold_out
 
+        baselines.require_sigpy()
+        try:
+            hold_out(measurement.operator)
+        except ValueError as error:
+            raise ValueError(f"compare: no samples to tune on, since {error}") from error
         methods = {"SENSE": baselines.sense, "ℓ1-wavelet": baselines.l1_wavelet}
         return {
             name: partial(best_image, method, measurement.operator, measurement.y)

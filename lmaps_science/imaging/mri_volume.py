@@ -1,6 +1,7 @@
 """All slices and contrasts of a scan, one by one: what is done stays done."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmaps_science.files import atomic_path
-from lmaps_science.imaging.mri import check_part, open_scan, write_images
+from lmaps_science.imaging.mri import MRI, check_part, open_scan, write_images
 from lmaps_science.output import atomic_folder
 from lmaps_science.reconstruction import Progress, check_writable, reconstruct
 from lmaps_science.summary import environment
@@ -18,7 +19,7 @@ SLICES = "slices"
 """Folder of the single slices in that of the volume."""
 
 _NO_MATTER = ("device", "batch_size")
-_TOLD = ("data_fit", "acceleration", "sampled_lines", "metrics", "seconds")
+_TOLD = ("data_fit", "acceleration", "sampled_lines", "metrics", "seconds", "notes")
 
 
 class Part(NamedTuple):
@@ -86,7 +87,7 @@ def reconstruct_volume(
     for part in parts:
         check_part(scan, *part)
     kept = {k: v for k, v in options.items() if k not in _NO_MATTER}
-    _check_settings(out / SLICES / "settings.json", {"input": file, **kept}, resume)
+    _check_settings(out / SLICES, {"input": file, **kept}, resume)
     made: list[dict[str, Any]] = []
     broken: list[dict[str, Any]] = []
     for number, part in enumerate(parts):
@@ -124,6 +125,7 @@ def reconstruct_volume(
         "first_slice": chosen[0],
         "last_slice": chosen[-1],
         "slices": made,
+        "notes": list(dict.fromkeys(note for part in made for note in part.pop("notes"))),
         "broken": broken,
         **environment(command),
     }
@@ -134,19 +136,34 @@ def reconstruct_volume(
     return whole
 
 
-def _check_settings(path: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Keep the settings of the slices beside them; those of an earlier run have to be the same."""
-    wanted = {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()}
-    if resume and path.is_file():
+def _check_settings(folder: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Keep the settings of the slices beside them.
+
+    Slices of an earlier run have to be of the same, or go if they are not to be kept.
+    """
+    path = folder / "settings.json"
+    wanted = {name: _recorded(value) for name, value in settings.items()}
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif path.is_file() and any(folder.glob("*/summary.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
         changed = sorted(k for k in found | wanted if found.get(k) != wanted.get(k))
         if changed:
             raise ValueError(
-                f"{path.parent} holds slices made with another {', '.join(changed)}: give another "
+                f"{folder} holds slices made with another {', '.join(changed)}: give another "
                 "folder, or make all slices anew (--no-resume)"
             )
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+
+
+def _recorded(value: Any) -> Any:  # noqa: ANN401
+    """A setting as it is compared: of files, where they are, how long and from when."""
+    if not isinstance(value, (str, Path)):
+        return value
+    files = [part for part in MRI().files(Path(value)) if part.is_file()]
+    stamps = [(part.stat().st_size, part.stat().st_mtime_ns) for part in files]
+    return [str(Path(value).resolve()), *map(list, stamps)] if stamps else str(value)
 
 
 def _finished(folder: Path) -> dict[str, Any] | None:

@@ -145,7 +145,7 @@ def _run(command: list[str], folder: Path) -> None:
 def _by_sigpy(
     name: str, operator: MultiCoilMRI, y: Tensor, strength: float, num_steps: int
 ) -> Tensor:
-    app = getattr(_sigpy_mri().app, name)
+    app = getattr(require_sigpy().app, name)
 
     def solve(kspace: NDArray, maps: NDArray, mask: NDArray) -> NDArray:
         options: dict[str, Any] = {"weights": mask, "max_iter": num_steps, "show_pbar": False}
@@ -167,7 +167,8 @@ def _each_case(
     return pairs.movedim(-1, 1).contiguous().to(y.device)
 
 
-def _sigpy_mri() -> ModuleType:
+def require_sigpy() -> ModuleType:
+    """The module ``sigpy.mri``, or an ImportError that says how to get it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lmaps_science.plot import BLUE, ERROR_MAP, GREY, IMAGE_MAP, ORANGE, Panel, draw_bar, new_figure
 from lmaps_science.problems.mri.formats.images import middle
+from lmaps_science.problems.mri.masks import calibration_interval
 from lmaps_science.problems.mri.operator import MultiCoilMRI
 from lmaps_science.problems.mri.sampling import LineSampling
 
@@ -52,9 +53,8 @@ def aliasing_pattern(operator: MultiCoilMRI) -> NDArray[np.float64]:
     ndarray
         (lines,) where whole lines are sampled, else (y, x).
     """
-    mask = operator.mask.double().cpu().numpy()
-    if isinstance(operator.sampling, LineSampling):
-        mask = mask[:, 0] if operator.sampling.swapped else mask[0]
+    by_lines = isinstance(operator.sampling, LineSampling)
+    mask = operator.lines if by_lines else operator.mask.cpu().numpy()
     spread = np.abs(np.fft.fftshift(np.fft.ifftn(np.fft.ifftshift(mask))))
     return spread / spread.max()
 
@@ -111,8 +111,8 @@ def _draw_fit(ax: "Axes", result: "Result", operator: MultiCoilMRI) -> None:
     position = np.arange(len(fit))
     if by_lines:
         position = position - len(fit) // 2
-        half = result.summary["calibration_lines"] / 2
-        ax.axvspan(-half, half, color=BLUE, alpha=0.12, linewidth=0, label="calibration")
+        first, end = (n - len(fit) // 2 - 0.5 for n in calibration_interval(operator.lines))
+        ax.axvspan(first, end, color=BLUE, alpha=0.12, linewidth=0, label="calibration")
     ax.axhline(1, color=GREY, linewidth=1, linestyle="--", label="noise")
     ax.plot(position, fit, "o", color=BLUE, markersize=3, label="χ² per datum")
     ax.set_ylim(0, 1.25 * max(1.2, float(np.nanmax(fit))))

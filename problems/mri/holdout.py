@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lmaps_science.problems.mri.fourier import centre
+from lmaps_science.problems.mri.masks import calibration_interval
 from lmaps_science.problems.mri.operator import MultiCoilMRI
 from lmaps_science.problems.mri.sampling import LineSampling
 
@@ -110,11 +111,11 @@ def _units(operator: MultiCoilMRI) -> tuple[int, int]:
 
 def _calibration_region(operator: MultiCoilMRI) -> Tensor:
     """The fully sampled centre, (y, x), bool."""
-    region = torch.ones(operator.mask.shape, dtype=torch.bool)
-    width = operator.num_calibration_lines
-    for axis, size in enumerate(_units(operator)):
-        if size > 1 and width:
-            inside = torch.zeros(size, dtype=torch.bool)
-            inside[centre(size, width)] = True
-            region &= inside[:, None] if axis == 0 else inside
-    return region if width else ~region
+    region = torch.zeros(operator.mask.shape, dtype=torch.bool)
+    if isinstance(operator.sampling, LineSampling):
+        first, end = calibration_interval(operator.lines)
+        (region[first:end] if operator.sampling.swapped else region[:, first:end]).fill_(True)
+    elif side := operator.num_calibration_lines:
+        ny, nx = region.shape
+        region[centre(ny, side), centre(nx, side)] = True
+    return region

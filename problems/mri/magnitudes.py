@@ -48,7 +48,8 @@ def read_magnitudes(path: str | Path, image_size: int = 128) -> list[Tensor]:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder of images")
-    people = [_prepared(name, volume, image_size) for name, volume in _volumes(path)]
+    volumes = (_prepared(name, volume, image_size) for name, volume in _volumes(path))
+    people = [slices for slices in volumes if len(slices)]
     if not people:
         raise ValueError(f"{path}: expected NIfTI, DICOM, fastMRI or NumPy images, found none")
     return people

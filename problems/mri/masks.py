@@ -79,6 +79,21 @@ def calibration_share(num_lines: int, acceleration: float) -> int:
     return int((0.08 if acceleration <= 6 else 0.04) * num_lines)
 
 
+def calibration_interval(lines: NDArray[np.bool_]) -> tuple[int, int]:
+    """First, and one after the last, of the contiguous lines sampled around the centre.
+
+    Parameters
+    ----------
+    lines : ndarray
+        True where sampled, (lines,).
+    """
+    centre = len(lines) // 2
+    gaps = np.flatnonzero(~lines)
+    before, after = gaps[gaps <= centre], gaps[gaps >= centre]
+    first = int(before[-1]) + 1 if len(before) else 0
+    return first, max(first, int(after[0]) if len(after) else len(lines))
+
+
 def calibration_width(mask: NDArray[np.bool_]) -> int:
     """Fully sampled width around the centre of k-space.
 
@@ -94,12 +109,8 @@ def calibration_width(mask: NDArray[np.bool_]) -> int:
         centred square that is fully sampled.
     """
     if mask.ndim == 1:
-        centre = len(mask) // 2
-        gaps = np.flatnonzero(~mask)
-        before, after = gaps[gaps <= centre], gaps[gaps >= centre]
-        first = before[-1] + 1 if len(before) else 0
-        last = after[0] if len(after) else len(mask)
-        return max(int(last - first), 0)
+        first, end = calibration_interval(mask)
+        return end - first
     side = 0
     while side < min(mask.shape):
         window = tuple(slice(n // 2 - (side + 1) // 2, n // 2 + side // 2 + 1) for n in mask.shape)

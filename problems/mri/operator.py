@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from lmaps_science.operator import AffineOperator, per_item, randn
@@ -124,10 +124,14 @@ class MultiCoilMRI(AffineOperator):
 
         Of a mask that does not sample whole lines, the side of the fully sampled square.
         """
+        by_lines = isinstance(self.sampling, LineSampling)
+        return calibration_width(self.lines if by_lines else self.mask.cpu().numpy())
+
+    @property
+    def lines(self) -> NDArray[np.bool_]:
+        """Which lines are sampled, (lines,), of a mask that samples whole lines."""
         mask = self.mask.cpu().numpy()
-        if isinstance(self.sampling, LineSampling):
-            mask = mask[:, 0] if self.sampling.swapped else mask[0]
-        return calibration_width(mask)
+        return mask[:, 0] if self.sampling.swapped else mask[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """Data of images (batch, 2, y, x), (batch, coils, y, x, 2); zero where not sampled."""

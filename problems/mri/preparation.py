@@ -109,8 +109,8 @@ def prepare(
     ValueError
         If something cannot be used; the message says what and why.
     """
-    if sigma_noise is not None and not sigma_noise > 0:
-        raise ValueError(f"sigma_noise: expected a number above 0, got {sigma_noise}")
+    if sigma_noise is not None and not 0 < sigma_noise < np.inf:
+        raise ValueError(f"sigma_noise: expected a finite number above 0, got {sigma_noise}")
     full = checked_kspace(kspace).to(device)
     if len(full) == 1 and (maps is None or sigma_noise is None):
         raise ValueError(

@@ -160,7 +160,7 @@ def test_other_problems_have_no_methods_to_compare(file: Path, tmp_path: Path) -
         ({"acceleration": 100}, "acceleration: expected a number above 1 and up to"),
         ({"acceleration": 3, "phase_axis": "z"}, "phase_axis: expected x or y, got 'z'"),
         ({"acceleration": 3, "pattern": "spiral"}, "pattern: expected one of random"),
-        ({"sigma_noise": 0.0}, "sigma_noise: expected a number above 0, got 0.0"),
+        ({"sigma_noise": 0.0}, "sigma_noise: expected a finite number above 0, got 0.0"),
         ({"num_coils": 9}, "virtual coils: expected 1 to the 6"),
         ({"sharpness": 2}, "sharpness: not an option of problem 'mri'"),
         ({"controls": True}, "controls: problem 'mri' has none"),
@@ -197,6 +197,47 @@ def test_a_bart_array_is_known_by_its_content(kspace: Path, prior: Path, tmp_pat
     assert len(hashes) == 1
     assert len(hashes.pop().split(", ")) == 2
     assert read_scan(tmp_path / "ksp").phase_axis == "y"
+    write_cfl(tmp_path / "ksp.v2", to_bart(2 * np.load(kspace)))
+    dotted = reconstruct("mri", tmp_path / "ksp.v2", prior=prior, **QUICK)
+    assert dotted.summary["input_sha256"] not in hashes
+
+
+def test_what_cannot_be_compared_is_told_before_the_work(
+    kspace: Path, prior: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Progress] = []
+    options = {"prior": prior, "compare": True, "callback": seen.append, **QUICK}
+    with pytest.raises(ValueError, match=r"compare: no samples to tune on.*got none"):
+        reconstruct("mri", kspace, **options)
+
+    def missing() -> None:
+        raise ImportError("this baseline needs sigpy")
+
+    monkeypatch.setattr("lmaps_science.problems.mri.baselines.require_sigpy", missing)
+    with pytest.raises(ImportError, match="needs sigpy"):
+        reconstruct("mri", kspace, acceleration=3, **options)
+    assert not seen
+
+
+def test_incomplete_kspace_has_no_truth_and_says_so(
+    kspace: Path, prior: Path, tmp_path: Path
+) -> None:
+    half = np.load(kspace)
+    half[..., :8] = 0
+    np.save(tmp_path / "half.npy", half)
+    result = reconstruct("mri", tmp_path / "half.npy", prior=prior, acceleration=2, **QUICK)
+    assert result.summary["metrics"] is None
+    assert any("no truth to compare with" in note for note in result.summary["notes"])
+
+
+def test_without_nibabel_the_rest_is_written_and_told(
+    kspace: Path, prior: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lmaps_science.imaging.mri.find_spec", lambda _: None)
+    out = tmp_path / "out"
+    result = reconstruct("mri", kspace, out, prior=prior, **QUICK)
+    assert sorted(path.name for path in out.iterdir()) == [f for f in FILES if "nii" not in f]
+    assert any("no NIfTI was written" in note for note in result.summary["notes"])
 
 
 def test_normalized_undoes_physical(kspace: Path, prior: Path) -> None:

@@ -98,3 +98,40 @@ def test_chosen_slices_and_none_that_works(prior: Path, whole: Path, tmp_path: P
         reconstruct_volume(file, tmp_path / "bad", slices=[2], prior=prior, **OPTIONS)
     with pytest.raises(ValueError, match="no slice 4, it has 4"):
         reconstruct_volume(file, tmp_path / "none", slices=[4], prior=prior, **OPTIONS)
+
+
+def sampled(out: Path) -> list[int]:
+    return [s["sampled_lines"] for s in json.loads((out / "summary.json").read_text())["slices"]]
+
+
+def test_slices_made_anew_are_never_mixed_with_former_ones(prior: Path, tmp_path: Path) -> None:
+    file, out = small_kspace(tmp_path / "scan.npy", 3), tmp_path / "out"
+    reconstruct_volume(file, out, prior=prior, **{**OPTIONS, "acceleration": 2})
+
+    def kill(part: tuple, *_: object) -> None:
+        if part[0] == 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        reconstruct_volume(file, out, prior=prior, resume=False, callback=kill, **OPTIONS)
+    reconstruct_volume(file, out, prior=prior, **OPTIONS)
+    assert sampled(out) == [16, 16, 16]
+
+
+def test_another_content_of_the_same_file_is_another_scan(prior: Path, tmp_path: Path) -> None:
+    file, out = small_kspace(tmp_path / "scan.npy", 2), tmp_path / "out"
+    reconstruct_volume(file, out, prior=prior, **OPTIONS)
+    reconstruct_volume(
+        file.parent / ".." / file.parent.name / file.name, out, prior=prior, **OPTIONS
+    )
+    small_kspace(file, 3)
+    with pytest.raises(ValueError, match="made with another input"):
+        reconstruct_volume(file, out, prior=prior, **OPTIONS)
+
+
+def test_a_run_that_made_nothing_does_not_stand_in_the_way(prior: Path, tmp_path: Path) -> None:
+    file, out = small_kspace(tmp_path / "scan.npy", 2), tmp_path / "out"
+    with pytest.raises(ValueError, match=r"none of 2 slices.*acceleration: expected"):
+        reconstruct_volume(file, out, prior=prior, **{**OPTIONS, "acceleration": 1000})
+    reconstruct_volume(file, out, prior=prior, **OPTIONS)
+    assert sampled(out) == [16, 16]

@@ -31,7 +31,7 @@ def read_cfl(path: str | Path) -> NDArray[np.complex64]:
     ValueError
         If the header has no dimensions, or the data are not as long as they say.
     """
-    data, header = _pair(path)
+    data, header = pair(path)
     for file in (data, header):
         if not file.is_file():
             raise FileNotFoundError(f"{file}: no such file; a BART array is a .cfl and a .hdr")
@@ -59,7 +59,7 @@ def write_cfl(path: str | Path, array: NDArray) -> None:
     array : ndarray
         Complex or real, in BART's order of dimensions.
     """
-    data, header = _pair(path)
+    data, header = pair(path)
     dimensions = [*array.shape, *[1] * (_DIMENSIONS - array.ndim)]
     with atomic_path(data) as temporary:
         temporary.write_bytes(array.astype(np.complex64).tobytes(order="F"))
@@ -126,6 +126,9 @@ def read_bart_maps(path: Path) -> NDArray[np.complex64]:
     array = read_cfl(path)
     if array.shape[_MAPS] != 1:
         raise ValueError(f"expected one set of maps, got {array.shape[_MAPS]}: `bart slice 4 0`")
+    if min(array.shape[:3]) > 1:
+        # Maps of a volume whose slices are cut along its read-out.
+        return np.ascontiguousarray(array.reshape(array.shape[:4], order="A").transpose(0, 3, 2, 1))
     slices = array.reshape(*array.shape[:4], -1, order="A")
     maps = np.stack([_plane(slices[..., i].transpose(3, 2, 1, 0)) for i in range(slices.shape[-1])])
     return maps[0] if len(maps) == 1 else maps
@@ -139,7 +142,8 @@ def _plane(volume: NDArray) -> NDArray:
     return volume.squeeze(axis)
 
 
-def _pair(path: str | Path) -> tuple[Path, Path]:
+def pair(path: str | Path) -> tuple[Path, Path]:
+    """The data and the header of an array, by the name of either or without suffix."""
     path = Path(path)
     stem = path.with_suffix("") if path.suffix in (".cfl", ".hdr") else path
     return stem.with_name(stem.name + ".cfl"), stem.with_name(stem.name + ".hdr")

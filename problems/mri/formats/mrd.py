@@ -123,7 +123,7 @@ def read_ismrmrd(path: Path) -> Scan:
     acquisitions = _Acquisitions(path, header, heads, deep)
     kinds = np.stack([index[name] for name in _IMAGES], 1)
     contrasts = np.unique(kinds[images], axis=0)
-    slices = np.unique(index["slice"][images])
+    slices = _in_space(heads[images])
     if deep and len(slices) > 1:
         raise ValueError(f"expected one slab of a three-dimensional scan, got {len(slices)}")
     readout = header.cropped[0]
@@ -152,7 +152,7 @@ def read_ismrmrd(path: Path) -> Scan:
         read_maps=_calibration(acquisitions, slices, readout) if calibrated else None,
         noise=acquisitions.noise(),
         image_shape=None if deep else (header.cropped[1], readout),
-        affine=None if deep else _affine(header, heads[images]),
+        affine=None if deep else _affine(header, heads[images], slices),
         phase_axis="x" if deep else "y",
     )
 
@@ -186,17 +186,32 @@ def _name(kinds: NDArray, kind: NDArray) -> str:
     )
 
 
-def _affine(header: Header, heads: NDArray) -> NDArray[np.float64] | None:
-    """From (x, y, slice) to millimetre right, anterior, superior."""
-    _, first = np.unique(heads["idx"]["slice"], return_index=True)
+def _in_space(heads: NDArray) -> NDArray:
+    """Numbers of the slices as they follow each other in space; interleaved ones are sorted."""
+    slices, first = np.unique(heads["idx"]["slice"], return_index=True)
+    places = heads["position"][first].astype(float) @ heads["slice_dir"][first[0]].astype(float)
+    steps = np.diff(places)
+    in_order = (steps >= 0).all() or (steps <= 0).all()
+    return slices if in_order else slices[np.argsort(places, kind="stable")]
+
+
+def _affine(header: Header, heads: NDArray, slices: NDArray) -> NDArray[np.float64] | None:
+    """From (x, y, slice) to millimetre right, anterior, superior.
+
+    Voxel sizes alone where directions or distances of the slices are not regular.
+    """
+    numbers, rows = np.unique(heads["idx"]["slice"], return_index=True)
+    first = rows[np.searchsorted(numbers, slices)]
     directions = [heads[first[0]][name] for name in ("read_dir", "phase_dir", "slice_dir")]
     axes = np.array(directions, dtype=float).T
-    if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
-        return np.diag([*header.voxel_size, 1.0])
     positions = heads["position"][first].astype(float)
+    steps = np.diff(positions, axis=0)
+    regular = np.allclose(axes.T @ axes, np.eye(3), atol=1e-3)
+    if not regular or not np.allclose(steps, steps[:1], atol=1e-3):
+        return np.diag([*header.voxel_size, 1.0])
     step = header.voxel_size[2] * axes[:, 2]
-    if len(first) > 1 and np.any(positions[1] != positions[0]):
-        step = positions[1] - positions[0]
+    if len(steps) and steps[0].any():
+        step = steps[0]
     columns = np.column_stack([axes[:, :2] * header.voxel_size[:2], step])
     nx, ny = header.cropped
     affine = np.eye(4)

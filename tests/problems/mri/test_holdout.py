@@ -17,7 +17,7 @@ def test_held_out_are_whole_lines_outside_the_centre(make_operator: Callable) ->
     assert not held[:, 5:7].any()
     assert not (held & ~operator.mask).any()
     along_y = hold_out(make_operator("lines in y"), share=1.0)
-    assert along_y.all(1).nonzero()[:, 0].tolist() == [0, 3, 6]
+    assert along_y.all(1).nonzero()[:, 0].tolist() == [0, 3]
     assert len({tuple(hold_out(operator, seed=s)[0].tolist()) for s in range(20)}) == 2
 
 

@@ -77,6 +77,12 @@ def test_kspace_without_a_reconstruction_is_transformed(tmp_path: Path) -> None:
     torch.testing.assert_close(slices[0], slices[1], atol=0.05, rtol=0)
 
 
+def test_people_of_whom_nothing_is_left_are_left_out(tmp_path: Path) -> None:
+    subjects = np.repeat([0, 1], 3)
+    np.savez(tmp_path / "a.npz", slices=np.r_[volume(4)[:3], 0 * volume(3)], subject=subjects)
+    assert [len(slices) for slices in read_magnitudes(tmp_path / "a.npz", 32)] == [3]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lmaps_science.problems.mri.formats import read_scan
+from lmaps_science.problems.mri.formats import read_maps, read_scan
 from lmaps_science.problems.mri.formats.cfl import read_cfl, to_bart, write_cfl
 from tests.problems.mri.phantom import transform
 
@@ -42,6 +42,14 @@ def test_a_volume_is_cut_along_its_read_out(tmp_path):
     scan = read_scan(tmp_path / "a")
     assert scan.num_slices == 6
     np.testing.assert_allclose(scan.kspace(4), transform(image[4].transpose(2, 1, 0)), atol=1e-5)
+
+
+def test_maps_of_a_volume_are_those_of_its_slices(tmp_path):
+    maps = np.random.default_rng(0).standard_normal((6, 4, 5, 2)) + 0j
+    write_cfl(tmp_path / "maps", maps)
+    read = read_maps(tmp_path / "maps")
+    assert read.shape == (6, 2, 5, 4)
+    np.testing.assert_allclose(read[4], maps[4].transpose(2, 1, 0), rtol=1e-6)
 
 
 def test_two_phase_encodes_without_a_read_out(tmp_path):

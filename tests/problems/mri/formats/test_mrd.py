@@ -1,3 +1,4 @@
+import ismrmrd
 import numpy as np
 import pytest
 
@@ -7,7 +8,6 @@ from lmaps_science.problems.mri.volume import prepare_slice
 from tests.problems.mri.formats.test_fastmri import header, oversampled
 from tests.problems.mri.phantom import COILS, lines, transform
 
-ismrmrd = pytest.importorskip("ismrmrd")
 NY, NX = 40, 64
 
 
@@ -108,6 +108,33 @@ def test_slices_contrasts_and_geometry(tmp_path):
     np.testing.assert_allclose(scan.affine @ [16, 20, 0, 1], [-1, -2, 30, 1])
     np.testing.assert_allclose(scan.affine @ [17, 20, 1, 1], [-1, -2 - 400 / 64, 36, 1])
     np.testing.assert_allclose(scan.affine @ [16, 21, 0, 1], [-1 - 200 / 40, -2, 30, 1])
+
+
+def test_interleaved_slices_are_put_in_their_order(tmp_path):
+    places = {0: 0.0, 1: 12.0, 2: 6.0, 3: 18.0}
+    directions = {"read_dir": (1, 0, 0), "phase_dir": (0, 1, 0), "slice_dir": (0, 0, 1)}
+    kspaces = {s: full(s) for s in places}
+    acquisitions = [
+        line(kspace[:, y], y, slice=s, position=(0, 0, places[s]), **directions)
+        for s, (kspace, _) in kspaces.items()
+        for y in range(NY)
+    ]
+    scan = read_scan(write(tmp_path / "scan.h5", acquisitions))
+    for index, number in enumerate((0, 2, 1, 3)):
+        np.testing.assert_allclose(scan.kspace(index), kspaces[number][1], atol=1e-5)
+    np.testing.assert_allclose(scan.affine[:3, 2], [0, 0, 6])
+
+
+def test_slices_at_uneven_distances_have_voxel_sizes_alone(tmp_path):
+    directions = {"read_dir": (1, 0, 0), "phase_dir": (0, 1, 0), "slice_dir": (0, 0, 1)}
+    kspace, _ = full()
+    acquisitions = [
+        line(kspace[:, y], y, slice=s, position=(0, 0, place), **directions)
+        for s, place in enumerate((0.0, 6.0, 20.0))
+        for y in range(NY)
+    ]
+    affine = read_scan(write(tmp_path / "scan.h5", acquisitions)).affine
+    np.testing.assert_array_equal(affine, np.diag(np.diag(affine)))
 
 
 def test_noise_scan_whitens_and_other_lines_are_left_out(tmp_path):
