@@ -30,7 +30,12 @@ TRAINING_SIZE, HELD_OUT_IMAGES, EXAMPLE_IMAGES = 128, 32, 500
 FEWEST_CALIBRATION_LINES = 8
 """Of a mask that is drawn here: with fewer, the first maps are poor."""
 
-_COVERAGE: dict[str, str] = {}
+_COVERAGE = {
+    "brain-128": (
+        "of the object's pixels, nominal 90 % intervals of the spread held the truth in 87 to 90 % "
+        "in simulated scans of people left out, in 70 to 74 % in a real scan: a lower bound"
+    )
+}
 """Results of ``benchmarks/mri_coverage.py``."""
 
 
