@@ -23,6 +23,8 @@ Panel = tuple[str, NDArray, str]
 IMAGE_MAP, ERROR_MAP = "gray", "magma"
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "0.55"
 _STYLE: Any = {
+    # Others change it: ehtim takes a serif one, which lacks the ℓ of ℓ1.
+    "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.linewidth": 0.6,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import h5py
+import matplotlib
 import nibabel
 import numpy as np
 import pytest
@@ -133,7 +134,8 @@ def test_maps_are_found_again_from_drafts_unless_they_were_given(
 
 def test_the_usual_methods_stand_beside_it(kspace: Path, prior: Path, tmp_path: Path) -> None:
     out = tmp_path / "compared"
-    result = reconstruct("mri", kspace, out, prior=prior, acceleration=3, compare=True, **QUICK)
+    with matplotlib.rc_context({"font.family": "serif"}):  # as ehtim sets it
+        result = reconstruct("mri", kspace, out, prior=prior, acceleration=3, compare=True, **QUICK)
     assert list(result.baselines) == ["SENSE", "ℓ1-wavelet"]
     told = {row["name"]: row for row in result.summary["baselines"]}
     for name, image in result.baselines.items():
