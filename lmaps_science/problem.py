@@ -122,8 +122,8 @@ class Problem(ABC):
         """The same of the posterior samples."""
         return {}
 
-    def caveats(self, measurement: Measurement, prior: str | None) -> list[str]:
-        """What a reader of results with the prior of this name, or none, must know."""
+    def caveats(self, result: "Result", prior: str | None) -> list[str]:
+        """What a reader of a result with the prior of this name, or none, must know."""
         return []
 
     def describe_image(self, result: "Result") -> Mapping[str, str]:

@@ -141,7 +141,7 @@ def reconstruct(
     if controls:
         objects = kind.controls(measurement)
         known = {name: run(known_one, name, callback) for name, known_one in objects.items()}
-    told = kind.caveats(measurement, getattr(network, "name", None))
+    told = kind.caveats(result, getattr(network, "name", None))
     provenance = {
         "input": ", ".join(map(str, paths)),
         "input_sha256": ", ".join(_sha256(f) for path in paths for f in kind.files(path)),

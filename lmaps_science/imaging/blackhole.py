@@ -156,7 +156,7 @@ class BlackHole(Problem):
 
         return summarize_rings(_rings(measurement.operator, x))
 
-    def caveats(self, measurement: Measurement, prior: str | None) -> list[str]:  # noqa: ARG002
+    def caveats(self, result: "Result", prior: str | None) -> list[str]:  # noqa: ARG002
         """Bias of the diameter, where it has been measured."""
         if prior is None:
             return []

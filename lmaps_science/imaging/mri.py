@@ -227,11 +227,12 @@ class MRI(Problem):
             "fit_by_line": [None if v != v else v for v in fit.tolist()],
         }
 
-    def caveats(self, measurement: Measurement, prior: str | None) -> list[str]:
+    def caveats(self, result: "Result", prior: str | None) -> list[str]:
         """How far the spread is to be trusted, and what is missing."""
+        measurement = result.measurement
         assert isinstance(measurement, MRIMeasurement)  # noqa: S101 - `read` made it
         told = []
-        if prior is not None:
+        if prior is not None and result.std is not None:
             told.append(_COVERAGE.get(prior, "the spread has not been checked with this prior"))
         if measurement.retrospective and measurement.truth is None:
             told.append("k-space was not complete: there is no truth to compare with")

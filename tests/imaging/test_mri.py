@@ -98,6 +98,10 @@ def test_the_spread_is_of_the_magnitude(kspace: Path, prior: Path) -> None:
     expected = np.abs(result.posterior_samples).std(0, ddof=1)
     np.testing.assert_allclose(result.std, expected, rtol=1e-6)
     assert 0 < result.summary["spread"]["coverage_90"] <= 1
+    unchecked = "the spread has not been checked with this prior"
+    assert unchecked in result.summary["notes"]
+    alone = reconstruct("mri", kspace, prior=prior, acceleration=3, samples=1, steps=2)
+    assert unchecked not in alone.summary["notes"]
 
 
 def test_maps_are_found_again_from_drafts_unless_they_were_given(
