@@ -64,7 +64,7 @@ def scattering(
     from lmaps_science import cache as spectra
 
     spectra.enabled = cache
-    summary = _run(
+    summary = run(
         "scattering",
         [file],
         out,
@@ -80,7 +80,7 @@ def scattering(
     if summary["metrics"] is not None:
         fit += f", PSNR {summary['metrics']['psnr']:.1f} dB, SSIM {summary['metrics']['ssim']:.3f}"
     typer.echo(f"{fit}, {summary['seconds']:.1f} s")
-    _show_files(out, "reconstruction.h5")
+    show_files(out, "reconstruction.h5")
 
 
 @app.command(
@@ -137,7 +137,7 @@ def blackhole(
     Writes reconstruction.fits, reconstruction.h5, figure.png, report.html and summary.json, all
     or nothing.
     """
-    summary = _run(
+    summary = run(
         "blackhole",
         files,
         out,
@@ -156,150 +156,11 @@ def blackhole(
     _show_source(summary)
     if controls:
         _show_controls(summary["controls"])
-    _show_files(out, "reconstruction.fits")
+    show_files(out, "reconstruction.fits")
 
 
-@app.command(
-    epilog=examples(
-        "lmaps reconstruct mri file_brain_AXT2_200.h5 --out brain",
-        "lmaps reconstruct mri kspace.npy --out test --acceleration 4 --compare",
-        "lmaps reconstruct mri kspace.cfl --maps maps.cfl --out result",
-        "lmaps reconstruct mri knee.h5 --out middle --slice 17",
-    )
-)
-@guarded
-def mri(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="K-space: fastMRI or ISMRMRD HDF5, BART .cfl, NumPy .npy or .npz, or "
-            "InverseBench's HDF5 or folder of LMDB.",
-            show_default=False,
-        ),
-    ],
-    out: Out,
-    slices: Annotated[
-        list[int] | None,
-        typer.Option("--slice", min=0, help="Which, from 0; may be repeated. All by default."),
-    ] = None,
-    acceleration: Annotated[
-        float | None,
-        typer.Option(
-            help="Take lines away from complete k-space, and compare with the image of all."
-        ),
-    ] = None,
-    mask_seed: Annotated[int, typer.Option(min=0, help="Of the lines that are taken away.")] = 0,
-    pattern: Annotated[str, typer.Option(help="Of those that stay: random or equispaced.")] = (
-        "random"
-    ),
-    calibration_lines: Annotated[
-        int | None, typer.Option(min=0, help="In the middle of k-space that stay; 8 or more.")
-    ] = None,
-    phase_axis: Annotated[
-        str | None, typer.Option(help="Along which lines are taken away, x or y; the file's.")
-    ] = None,
-    maps: Annotated[
-        Path | None,
-        typer.Option(help="Sensitivity maps, .npy, .npz, .cfl or HDF5; else ESPIRiT finds them."),
-    ] = None,
-    noise: Annotated[
-        float | None,
-        typer.Option(
-            help="Standard deviation of the noise in k-space; else that of each line is found."
-        ),
-    ] = None,
-    coils: Annotated[
-        int | None, typer.Option(min=1, help="Virtual coils to compress to; 16 of larger arrays.")
-    ] = None,
-    compare: Annotated[
-        bool,
-        typer.Option(
-            "--compare", help="SENSE and l1-wavelet beside it, tuned on held-out lines; by sigpy."
-        ),
-    ] = False,
-    samples: Samples = 8,
-    steps: Steps = None,
-    seed: Seed = 0,
-    prior: Prior = None,
-    method: Annotated[str, typer.Option(help="lmaps; paper; diffpir; daps; tikhonov.")] = "lmaps",
-    spread: Spread = None,
-    device: Device = "cpu",
-    resume: Annotated[
-        bool,
-        typer.Option("--resume/--no-resume", help="Keep slices that an earlier run finished."),
-    ] = True,
-) -> None:
-    """Image of the body from raw k-space of several coils.
-
-    Writes reconstruction.nii.gz, reconstruction.cfl, reconstruction.h5, image.png, report.html
-    and summary.json. Several slices or contrasts are made one by one, each in a folder of its
-    own; a run that was cut off goes on with the next.
-    """
-    from lmaps_science.imaging.mri import open_scan
-
-    scan = open_scan(file)
-    parts = (scan.num_slices if slices is None else len(slices)) * len(scan.contrasts)
-    options: dict[str, Any] = {
-        "samples": samples,
-        "steps": steps,
-        "seed": seed,
-        "prior": prior,
-        "method": method,
-        "spread": spread,
-        "compare": compare,
-        "device": device,
-        "acceleration": acceleration,
-        "mask_seed": mask_seed,
-        "pattern": pattern,
-        "calibration_lines": calibration_lines,
-        "phase_axis": phase_axis,
-        "maps": maps,
-        "sigma_noise": noise,
-        "num_coils": coils,
-    }
-    if parts > 1:
-        _volume(file, out, slices, resume, options)
-        return
-    chosen = {} if slices is None else {"slice_index": slices[0]}
-    summary = _run("mri", [file], out, **options, **chosen)
-    _show_slice(summary)
-    _show_files(out, "reconstruction.nii.gz")
-
-
-def _volume(
-    file: Path, out: Path, slices: list[int] | None, resume: bool, options: dict[str, Any]
-) -> None:
-    from lmaps_science.imaging.mri_volume import Part, reconstruct_volume
-    from lmaps_science.reconstruction import Progress
-
-    with console.reconstruction_progress(file.name) as show:
-
-        def callback(part: Part, number: int, count: int, progress: Progress) -> None:
-            show(progress, f"{number + 1} of {count}, slice {part.name}")
-
-        summary = reconstruct_volume(
-            file,
-            out,
-            slices=slices,
-            resume=resume,
-            callback=callback,
-            command=_command(),
-            **options,
-        )
-    made, broken = summary["slices"], summary["broken"]
-    for note in summary["notes"]:
-        typer.echo(f"note: {note}")
-    for part in broken:
-        typer.secho(f"left out: {part['reason']}", fg=typer.colors.YELLOW, err=True)
-    fits = [part["data_fit"] for part in made]
-    typer.echo(
-        f"{len(made)} of {len(made) + len(broken)} images, χ² per datum {min(fits):.2f} to "
-        f"{max(fits):.2f}, {sum(part['seconds'] for part in made):.0f} s"
-    )
-    _show_files(out, "reconstruction.nii.gz")
-
-
-def _run(problem: str, files: Sequence[Path], out: Path, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+def run(problem: str, files: Sequence[Path], out: Path, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Reconstruct with a progress bar, show the notes and return the summary."""
     from lmaps_science.reconstruction import reconstruct
 
     with console.reconstruction_progress(files[0].name) as show:
@@ -308,7 +169,7 @@ def _run(problem: str, files: Sequence[Path], out: Path, **options: Any) -> dict
             files,
             out,
             callback=show,
-            command=_command(),
+            command=command_line(),
             **options,
         )
     for note in result.summary["notes"]:
@@ -316,29 +177,9 @@ def _run(problem: str, files: Sequence[Path], out: Path, **options: Any) -> dict
     return result.summary
 
 
-def _command() -> str:
+def command_line() -> str:
+    """What was typed, for the record."""
     return shlex.join(["lmaps", *sys.argv[1:]])
-
-
-def _show_slice(summary: dict[str, Any]) -> None:
-    lines = summary["sampled_lines"]
-    sampled = "points" if lines is None else f"{lines} lines along {summary['phase_axis']}"
-    typer.echo(
-        f"{summary['format']}: {summary['coils']} coils, {sampled}, "
-        f"{summary['calibration_lines']} of them calibration, true acceleration "
-        f"{summary['acceleration']:.1f}"
-    )
-    rows = [{**summary, "name": summary["method"]}, *(summary["baselines"] or [])]
-    for row in rows:
-        metrics = row["metrics"]
-        truth = (
-            ""
-            if metrics is None
-            else (f"PSNR {metrics['psnr']:.1f} dB, SSIM {metrics['ssim']:.3f}, ")
-        )
-        typer.echo(
-            f"{row['name']:<12}{truth}χ² per datum {row['data_fit']:.2f}, {row['seconds']:.1f} s"
-        )
 
 
 def _show_source(summary: dict[str, Any]) -> None:
@@ -375,7 +216,8 @@ def _show_controls(controls: list[dict[str, Any]]) -> None:
         )
 
 
-def _show_files(out: Path, *names: str) -> None:
+def show_files(out: Path, *names: str) -> None:
+    """Show the report and others of the files that were written."""
     for name in ("report.html", *names):
         if (out / name).exists():
             typer.echo(out / name)

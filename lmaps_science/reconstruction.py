@@ -1,7 +1,5 @@
 """From a measurement's file to an image with its spread: what ``lmaps reconstruct`` does."""
 
-import inspect
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lmaps_science.operator import Operator
+from lmaps_science.checks import (
+    check_options,
+    check_prior,
+    check_problem_options,
+    check_writable,
+    wants_spread,
+)
 from lmaps_science.prior.checkpoint import load_prior
-from lmaps_science.prior.registry import file_sha256, list_priors
+from lmaps_science.prior.registry import file_sha256
 from lmaps_science.problem import Measurement, Problem, find_problem
 from lmaps_science.result import Result
 from lmaps_science.samplers import METHODS, WITHOUT_PRIOR, Batched, posterior_sampler
@@ -123,8 +127,8 @@ def reconstruct(
     started = time.perf_counter()
     kind = find_problem(problem)
     samples = kind.default_samples if samples is None else samples
-    _check_options(method, samples, batch_size, spread, device)
-    _check_problem_options(kind, options)
+    check_options(method, samples, batch_size, spread, device)
+    check_problem_options(kind, options)
     if out is not None:
         check_writable(Path(out))
     paths = [Path(f) for f in ([file] if isinstance(file, (str, Path)) else file)]
@@ -132,9 +136,9 @@ def reconstruct(
     network = (
         None if method in WITHOUT_PRIOR else load_prior(prior or kind.default_prior, device=device)
     )
-    notes = [] if network is None else _check_prior(network, measurement.operator, kind)
+    notes = [] if network is None else check_prior(network, measurement.operator, kind)
     denoiser = None if network is None else Batched(network, batch_size)
-    wanted = denoiser is not None and _wants_spread(spread, method, samples, denoiser, notes)
+    wanted = denoiser is not None and wants_spread(spread, method, samples, denoiser, notes)
     run = _Run(kind, method, denoiser, samples, steps, seed, wanted, compare)
     result = run(measurement, "", callback)
     known = {}
@@ -293,80 +297,6 @@ def _sha256(path: Path) -> str:
 def _sha256_of(path: Path, _size: int, _changed: int) -> str:
     # The slices of a scan are reconstructed one by one from the same large file.
     return file_sha256(path)
-
-
-def check_writable(folder: Path) -> None:
-    """Raise OSError now if `folder` cannot be made or written into later."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise NotADirectoryError(f"out: {existing} is a file; give a folder to write into")
-    if not os.access(existing, os.W_OK):
-        raise PermissionError(f"out: the folder {existing} cannot be written to")
-
-
-def _check_options(
-    method: str, samples: int, batch_size: int, spread: bool | None, device: str
-) -> None:
-    if method not in METHODS:
-        raise ValueError(f"method {method!r}: expected one of {', '.join(METHODS)}")
-    for name, value in (("samples", samples), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
-    if spread and method != "lmaps":
-        raise ValueError(f"spread: only the method 'lmaps' draws one, not {method!r}")
-    try:
-        usable = torch.device(device).type != "cuda" or torch.cuda.is_available()
-    except RuntimeError as error:
-        raise ValueError(f"device {device!r}: expected cpu, cuda, cuda:1, ...") from error
-    if not usable:
-        raise ValueError(f"device {device!r}: PyTorch finds no CUDA device here; use cpu")
-
-
-def _check_problem_options(kind: Problem, options: dict[str, Any]) -> None:
-    known = list(inspect.signature(kind.read).parameters)[2:]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ValueError(
-            f"{', '.join(unknown)}: not an option of problem {kind.name!r}, which has "
-            f"{', '.join(known) or 'none of its own'}"
-        )
-
-
-def _check_prior(prior: Any, operator: Operator, kind: Problem) -> list[str]:  # noqa: ANN401
-    """Check that the prior can make images of the file's grid; what to tell if it is another."""
-    trained, wanted = prior.image_shape, operator.image_shape
-    if trained == wanted:
-        return []
-    # The images' covariance is of one size.
-    any_size = SETTINGS[kind.name].mode_covariance != "gaussian"
-    if any_size and trained[0] == wanted[0]:
-        grids = [_times(trained[1:]), _times(wanted[1:])]
-        return [f"prior {prior.name} trained at {grids[0]}, used at {grids[1]}"]
-    known = [f"{record.name} ({_times(record.image_shape)})" for record in list_priors()]
-    size = "" if any_size else f" and {_times(trained[1:])} pixels"
-    raise ValueError(
-        f"prior {prior.name!r} makes images of {trained[0]} channel(s){size}, the file needs "
-        f"{_times(wanted)} (channels×y×x): choose another "
-        f"(installed: {', '.join(known) or 'none'}), or train one: "
-        f"lmaps train {kind.name} IMAGES --out FILE.safetensors"
-    )
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))
-
-
-def _wants_spread(
-    spread: bool | None, method: str, samples: int, prior: Batched, notes: list[str]
-) -> bool:
-    """Whether to draw it; says why not where the prior is the reason."""
-    if spread is not None:
-        return spread
-    if method != "lmaps" or samples == 1:
-        return False
-    if prior.error_curve is None:
-        notes.append("no spread: the prior carries no error curve, which `lmaps train` measures")
-    return prior.error_curve is not None
 
 
 def _reporter(

@@ -27,9 +27,6 @@ NUM_DRAFTS = 2
 
 TRAINING_SIZE, HELD_OUT_IMAGES, EXAMPLE_IMAGES = 128, 32, 500
 
-FEWEST_CALIBRATION_LINES = 8
-"""Of a mask that is drawn here: with fewer, the first maps are poor."""
-
 _COVERAGE = {
     "brain-128": (
         "of the object's pixels, nominal 90 % intervals of the spread held the truth in 87 to 90 % "
@@ -77,15 +74,6 @@ class MRIMeasurement:
         truth = self.prepared.truth
         return None if truth is None else self.operator.unnormalize(truth[:, :1])
 
-    @property
-    def affine(self) -> NDArray[np.float64] | None:
-        """From (x, y, 0) of the image that is shown to millimetre, where the file says."""
-        if self.scan.affine is None:
-            return None
-        affine = self.scan.affine.copy()
-        affine[:3, 3] += self.slice_index * affine[:3, 2]
-        return affine
-
 
 class MRI(Problem):
     """A complex image of a slice from the k-space of several coils."""
@@ -116,6 +104,7 @@ class MRI(Problem):
         are taken away, and the image of all of them is the truth.
         """
         from lmaps_science.problems.mri.formats import read_maps
+        from lmaps_science.problems.mri.masks import line_mask
         from lmaps_science.problems.mri.volume import prepare_slice
 
         if len(paths) != 1:
@@ -128,7 +117,7 @@ class MRI(Problem):
         if acceleration is not None:
             shape = scan.kspace(slice_index, contrast).shape[1:]
             axis = phase_axis or scan.phase_axis
-            mask = _mask(shape, acceleration, mask_seed, pattern, calibration_lines, axis)
+            mask = line_mask(shape, acceleration, pattern, mask_seed, calibration_lines, axis)
         result = prepare_slice(
             scan,
             slice_index,
@@ -220,7 +209,7 @@ class MRI(Problem):
             "maps": "ESPIRiT" if any(prepared.calibration) else "given",
             "phase_axis": prepared.phase_axis,
             "acceleration": operator.acceleration,
-            "sampled_lines": sampled_lines(operator),
+            "sampled_lines": operator.num_lines,
             "calibration_lines": operator.num_calibration_lines,
             "sigma_noise": operator.sigma_noise * operator.unnorm_scale,
             "data_per_unknown": None if noise is None else noise.redundancy,
@@ -243,13 +232,10 @@ class MRI(Problem):
     def describe_image(self, result: "Result") -> Mapping[str, str]:
         """Sampling and, where it is known, the truth, for the report."""
         summary, metrics = result.summary, result.summary["metrics"]
-        lines = summary["sampled_lines"]
-        sampling = "points" if lines is None else f"{lines} lines along {summary['phase_axis']}"
         rows = {
             "Scan": f"{summary['format']}, slice {summary['slice']} of {summary['slices_in_file']}"
             + (f", {summary['contrast']}" if summary["contrast"] else ""),
-            "Sampling": f"{sampling}, {summary['calibration_lines']} of them calibration; true "
-            f"acceleration {summary['acceleration']:.2f}",
+            "Sampling": sampling_text(summary),
             "Coils": f"{summary['coils']}, maps: {summary['maps']}",
         }
         if metrics is not None:
@@ -287,15 +273,16 @@ class MRI(Problem):
             raise ValueError(
                 f"{data}: expected images of at least two people, one to hold out, got one"
             )
-        held_out = people[9::10] or people[-1:]
-        training = [slices for slices in people if not any(slices is one for one in held_out)]
-        magnitudes, others = torch.cat(training), torch.cat(held_out)
+        last = len(people) - 1
+        held_out = set(range(9, len(people), 10)) or {last}
+        magnitudes = torch.cat([p for k, p in enumerate(people) if k not in held_out])
+        others = torch.cat([people[k] for k in sorted(held_out)])
         return TrainingSet(
             source=ComplexImages(magnitudes),
             held_out=of_class(others, Phase.RESIDUAL, HELD_OUT_IMAGES),
             examples=of_class(magnitudes, Phase.RESIDUAL, EXAMPLE_IMAGES),
-            description=f"{len(magnitudes)} slices of {len(training)} people or files, "
-            f"{len(held_out)} held out",
+            description=f"{len(magnitudes)} slices of {len(people) - len(held_out)} people or "
+            f"files, {len(held_out)} held out",
             max_components=64,
             network={"channels": [48, 64, 96], "num_classes": len(Phase)},
             preconditioning={"sigma_data": 0.4, "class_label": int(Phase.RESIDUAL)},
@@ -309,9 +296,13 @@ class MRI(Problem):
 
     def export(self, result: "Result", folder: Path) -> None:
         """Write NIfTI with the file's geometry, BART's CFL and a PNG."""
+        from lmaps_science.problems.mri.formats.images import write_images
+
         measurement = result.measurement
         assert isinstance(measurement, MRIMeasurement)  # noqa: S101 - `read` made it
-        write_images(folder, result.mean, measurement.scan.image_shape, measurement.affine)
+        scan = measurement.scan
+        affine = scan.affine_from(measurement.slice_index)
+        write_images(folder, result.mean, scan.image_shape, affine)
 
     def write(self, path: Path, measurement: Measurement) -> None:
         """Maps, mask and weights."""
@@ -348,62 +339,16 @@ def _opened(path: Path, _stamp: int) -> "Scan":
     return read_scan(path)
 
 
-def write_images(
-    folder: Path,
-    image: NDArray,
-    image_shape: tuple[int, int] | None,
-    affine: NDArray[np.float64] | None,
-) -> None:
-    """Write ``image.png``, ``reconstruction.cfl`` and, with nibabel, ``reconstruction.nii.gz``.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to.
-    image : ndarray
-        Complex, (y, x), (slices, y, x) or (contrasts, slices, y, x).
-    image_shape : tuple of int or None
-        (y, x) of the middle to show in PNG and NIfTI.
-    affine : ndarray or None
-        Of NIfTI.
-    """
-    from lmaps_science.problems.mri.formats.cfl import images_to_bart, write_cfl
-    from lmaps_science.problems.mri.formats.images import middle, write_nifti, write_png
-
-    shown = np.abs(middle(image, image_shape))
-    write_cfl(folder / "reconstruction", images_to_bart(image))
-    write_png(folder / "image.png", np.nan_to_num(shown).reshape(-1, *shown.shape[-2:]))
-    if find_spec("nibabel") is not None:
-        write_nifti(folder / "reconstruction.nii.gz", shown, affine)
+def sampling_text(summary: Mapping[str, Any]) -> str:
+    """What was sampled, for people."""
+    lines = summary["sampled_lines"]
+    what = "points" if lines is None else f"{lines} lines along {summary['phase_axis']}"
+    return (
+        f"{what}, {summary['calibration_lines']} of them calibration, true acceleration "
+        f"{summary['acceleration']:.1f}"
+    )
 
 
 def scores(metrics: Mapping[str, float]) -> str:
     """PSNR and SSIM for people."""
     return f"{metrics['psnr']:.2f} dB, {metrics['ssim']:.4f}"
-
-
-def sampled_lines(operator: "MultiCoilMRI") -> int | None:
-    """Number of lines sampled; None of points."""
-    from lmaps_science.problems.mri.sampling import LineSampling
-
-    sampling = operator.sampling
-    return len(sampling.lines) if isinstance(sampling, LineSampling) else None
-
-
-def _mask(
-    shape: tuple[int, ...],
-    acceleration: float,
-    seed: int,
-    pattern: str,
-    calibration_lines: int | None,
-    phase_axis: str,
-) -> NDArray[np.bool_]:
-    """Mask (1, x) or (y, 1) that takes lines away."""
-    from lmaps_science.problems.mri.masks import calibration_share, cartesian_mask
-
-    num_lines = shape[1 if phase_axis == "x" else 0]
-    if calibration_lines is None and acceleration > 1:
-        wanted = max(calibration_share(num_lines, acceleration), FEWEST_CALIBRATION_LINES)
-        calibration_lines = min(wanted, int(num_lines / acceleration))
-    mask = cartesian_mask(num_lines, acceleration, pattern, seed, calibration_lines)
-    return mask[None] if phase_axis == "x" else mask[:, None]

@@ -9,16 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lmaps_science.checks import check_writable
 from lmaps_science.files import atomic_path
-from lmaps_science.imaging.mri import MRI, check_part, open_scan, write_images
+from lmaps_science.imaging.mri import MRI, check_part, open_scan
 from lmaps_science.output import atomic_folder
-from lmaps_science.reconstruction import Progress, check_writable, reconstruct
+from lmaps_science.reconstruction import Progress, reconstruct
 from lmaps_science.summary import environment
 
 SLICES = "slices"
 """Folder of the single slices in that of the volume."""
 
 _NO_MATTER = ("device", "batch_size")
+_FILES = ("input", "prior", "maps")
 _TOLD = ("data_fit", "acceleration", "sampled_lines", "metrics", "seconds", "notes")
 
 
@@ -129,10 +131,7 @@ def reconstruct_volume(
         "broken": broken,
         **environment(command),
     }
-    affine = None if scan.affine is None else scan.affine.copy()
-    if affine is not None:
-        affine[:3, 3] += chosen[0] * affine[:3, 2]
-    _write(out, whole, scan.image_shape, affine)
+    _write(out, whole, scan.image_shape, scan.affine_from(chosen[0]))
     return whole
 
 
@@ -142,7 +141,9 @@ def _check_settings(folder: Path, settings: dict[str, Any], resume: bool) -> Non
     Slices of an earlier run have to be of the same, or go if they are not to be kept.
     """
     path = folder / "settings.json"
-    wanted = {name: _recorded(value) for name, value in settings.items()}
+    wanted = {
+        name: _stamped(value) if name in _FILES else value for name, value in settings.items()
+    }
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     elif path.is_file() and any(folder.glob("*/summary.json")):
@@ -157,13 +158,13 @@ def _check_settings(folder: Path, settings: dict[str, Any], resume: bool) -> Non
         temporary.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
 
 
-def _recorded(value: Any) -> Any:  # noqa: ANN401
-    """A setting as it is compared: of files, where they are, how long and from when."""
-    if not isinstance(value, (str, Path)):
-        return value
+def _stamped(value: str | Path | None) -> list[Any] | str | None:
+    """Where a file is, how long and from when; anything else, such as a prior's name, as it is."""
+    if value is None:
+        return None
     files = [part for part in MRI().files(Path(value)) if part.is_file()]
-    stamps = [(part.stat().st_size, part.stat().st_mtime_ns) for part in files]
-    return [str(Path(value).resolve()), *map(list, stamps)] if stamps else str(value)
+    stamps = [[part.stat().st_size, part.stat().st_mtime_ns] for part in files]
+    return [str(Path(value).resolve()), *stamps] if stamps else str(value)
 
 
 def _finished(folder: Path) -> dict[str, Any] | None:
@@ -181,6 +182,7 @@ def _write(
     """The volume of its slices, from the first to the last; those that are missing are NaN."""
     import h5py
 
+    from lmaps_science.problems.mri.formats.images import write_images
     from lmaps_science.report import render_volume
 
     mean, std = (_stack(out, summary, name) for name in ("mean", "std"))

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PATTERNS = ("random", "equispaced")
+_FEWEST_CALIBRATION = 8
 
 
 def cartesian_mask(
@@ -72,6 +73,40 @@ def cartesian_mask(
     mask = np.zeros(num_lines, dtype=bool)
     mask[centre] = mask[outside] = True
     return mask
+
+
+def line_mask(
+    shape: tuple[int, ...],
+    acceleration: float,
+    pattern: str,
+    seed: int,
+    num_calibration_lines: int | None,
+    phase_axis: str,
+) -> NDArray[np.bool_]:
+    """A `cartesian_mask` of k-space (y, x) whose centre suffices to find sensitivity maps in.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (y, x).
+    acceleration, pattern, seed
+        As for `cartesian_mask`.
+    num_calibration_lines : int or None
+        By default `calibration_share`, but at least 8 where the acceleration leaves as many.
+    phase_axis : str
+        ``"x"`` or ``"y"``, along which lines are left out.
+
+    Returns
+    -------
+    ndarray
+        (1, x) or (y, 1).
+    """
+    num_lines = shape[1 if phase_axis == "x" else 0]
+    if num_calibration_lines is None and acceleration > 1:
+        wanted = max(calibration_share(num_lines, acceleration), _FEWEST_CALIBRATION)
+        num_calibration_lines = min(wanted, int(num_lines / acceleration))
+    mask = cartesian_mask(num_lines, acceleration, pattern, seed, num_calibration_lines)
+    return mask[None] if phase_axis == "x" else mask[:, None]
 
 
 def calibration_share(num_lines: int, acceleration: float) -> int:

@@ -128,6 +128,11 @@ class MultiCoilMRI(AffineOperator):
         return calibration_width(self.lines if by_lines else self.mask.cpu().numpy())
 
     @property
+    def num_lines(self) -> int | None:
+        """Number of lines sampled; None of a mask that samples points."""
+        return len(self.sampling.lines) if isinstance(self.sampling, LineSampling) else None
+
+    @property
     def lines(self) -> NDArray[np.bool_]:
         """Which lines are sampled, (lines,), of a mask that samples whole lines."""
         mask = self.mask.cpu().numpy()

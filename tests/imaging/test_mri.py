@@ -240,6 +240,7 @@ def test_without_nibabel_the_rest_is_written_and_told(
     kspace: Path, prior: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lmaps_science.imaging.mri.find_spec", lambda _: None)
+    monkeypatch.setattr("lmaps_science.problems.mri.formats.images.find_spec", lambda _: None)
     out = tmp_path / "out"
     result = reconstruct("mri", kspace, out, prior=prior, **QUICK)
     assert sorted(path.name for path in out.iterdir()) == [f for f in FILES if "nii" not in f]

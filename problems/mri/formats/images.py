@@ -1,11 +1,13 @@
-"""Images out: NIfTI with geometry, and PNG."""
+"""Images out: NIfTI with geometry, BART's CFL, and PNG."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmaps_science.files import atomic_path
+from lmaps_science.problems.mri.formats.cfl import images_to_bart, write_cfl
 
 
 def write_nifti(path: str | Path, image: NDArray, affine: NDArray | None = None) -> None:
@@ -86,3 +88,29 @@ def middle(image: NDArray, shape: tuple[int, int] | None) -> NDArray:
         start = image.shape[axis] // 2 - size // 2
         image = np.take(image, range(max(start, 0), min(start + size, image.shape[axis])), axis)
     return image
+
+
+def write_images(
+    folder: Path,
+    image: NDArray,
+    image_shape: tuple[int, int] | None,
+    affine: NDArray | None,
+) -> None:
+    """Write ``image.png``, ``reconstruction.cfl`` and, with nibabel, ``reconstruction.nii.gz``.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    image : ndarray
+        Complex, (y, x), (slices, y, x) or (contrasts, slices, y, x).
+    image_shape : tuple of int or None
+        (y, x) of the middle to show in PNG and NIfTI.
+    affine : ndarray or None
+        Of NIfTI.
+    """
+    shown = np.abs(middle(image, image_shape))
+    write_cfl(folder / "reconstruction", images_to_bart(image))
+    write_png(folder / "image.png", np.nan_to_num(shown).reshape(-1, *shown.shape[-2:]))
+    if find_spec("nibabel") is not None:
+        write_nifti(folder / "reconstruction.nii.gz", shown, affine)

@@ -86,6 +86,14 @@ class Scan:
         self.check(index, 0)
         return self._named(index, partial(self.read_reference, index))
 
+    def affine_from(self, index: int) -> NDArray[np.float64] | None:
+        """`affine` of an image or volume that begins with slice `index`, where the file says."""
+        if self.affine is None:
+            return None
+        affine = self.affine.copy()
+        affine[:3, 3] += index * affine[:3, 2]
+        return affine
+
     def check(self, index: int, contrast: int = 0) -> None:
         """Raise IndexError if there is no such slice or contrast."""
         for name, number, count in (
