@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 from lmaps_science import cache
+from lmaps_science.prior.preconditioning import computes_in_bfloat16
 from lmaps_science.prior.registry import PriorRecord, list_priors, verified_path
 
 
@@ -56,7 +57,10 @@ def _hardware() -> Iterator[Finding]:
     yield Finding("GPU", ", ".join(gpus) or "none found by PyTorch")
     ratio = _seconds(torch.float32) / _seconds(torch.bfloat16)
     words = f"{ratio:.1f} times as fast as" if ratio > 1 else f"{1 / ratio:.1f} times slower than"
-    yield Finding("bfloat16", f"a convolution is {words} in float32 on this processor")
+    used = "bfloat16" if computes_in_bfloat16("cpu") else "float32"
+    yield Finding(
+        "bfloat16", f"a convolution is {words} in float32 on this processor: priors use {used}"
+    )
 
 
 def _seconds(dtype: torch.dtype) -> float:

@@ -5,6 +5,7 @@ Both present one call, ``prior(x, sigma)`` = E[x0 | x0 + sigma * noise = x].
 
 import copy
 from abc import abstractmethod
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -28,6 +29,19 @@ def sigma_vector(sigma: float | Tensor, x: Tensor) -> Tensor:
     return sigma.expand(len(x))
 
 
+@cache
+def computes_in_bfloat16(device: str) -> bool:
+    """Whether a kind of device has instructions for bfloat16.
+
+    Emulation is several times slower than float32: on processors without AVX-512, 6 to 9 times.
+    """
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == "cpu" and torch.backends.mkldnn.is_available():
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return False
+
+
 class Preconditioned(nn.Module):
     """A denoiser D(x; sigma) = c_skip x + c_out F(c_in x; c_noise) (Karras et al. 2022, eq. 7).
 
@@ -45,7 +59,8 @@ class Preconditioned(nn.Module):
     network : nn.Module
         F: (images, noise label) to images.
     bfloat16 : bool
-        Run the network in bfloat16 autocast; the preconditioning stays in float32.
+        Run the network in bfloat16 autocast where the device is made for it; the
+        preconditioning stays in float32.
     """
 
     mean = 0.0
@@ -114,7 +129,8 @@ class Preconditioned(nn.Module):
         x = x.to(torch.float32) - self.mean
         c_skip, c_out, c_in, c_noise = self.coefficients(sigma.to(torch.float32))
         skip, out, scale = (c[:, None, None, None] for c in (c_skip, c_out, c_in))
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.use_bfloat16):
+        reduced = self.use_bfloat16 and computes_in_bfloat16(x.device.type)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=reduced):
             residual = self.network(scale * x, c_noise, *labels)
         denoised = self.mean + skip * x + out * residual.to(torch.float32)
         return denoised[:batch, :, :height, :width]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lmaps_science.prior import registry
+from lmaps_science.prior import preconditioning, registry
 from lmaps_science.prior.card import PriorCard, read_header
 from lmaps_science.prior.checkpoint import convert, load_prior, save_prior
 from lmaps_science.prior.curves import ErrorCurve, PeakCurve
@@ -201,7 +201,8 @@ def test_a_prior_without_statistics(tmp_path):
     assert loaded.image_covariance is None
 
 
-def test_bfloat16_priors_are_stored_in_half_the_bytes_and_lose_nothing(tmp_path):
+def test_bfloat16_priors_are_stored_in_half_the_bytes_and_lose_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(preconditioning, "computes_in_bfloat16", lambda _: True)
     card = replace(CARD, preconditioning={**CARD.preconditioning, "bfloat16": True})
     save_prior(toy(), tmp_path / "float.safetensors", CARD)
     save_prior(toy(bfloat16=True), tmp_path / "half.safetensors", card)
@@ -218,6 +219,15 @@ def test_bfloat16_priors_are_stored_in_half_the_bytes_and_lose_nothing(tmp_path)
         prior.use_bfloat16 = False
         computed = relative_error(loaded(x, 0.7), prior(x, 0.7))
     assert stored < computed < 0.05
+
+
+def test_a_device_without_bfloat16_computes_in_float32(monkeypatch):
+    x = torch.randn(2, 1, 16, 16)
+    with torch.no_grad():
+        expected, prior = toy()(x, 0.7), toy(bfloat16=True)
+        for supported in (True, False):
+            monkeypatch.setattr(preconditioning, "computes_in_bfloat16", lambda _, s=supported: s)
+            assert torch.equal(prior(x, 0.7), expected) == (not supported)
 
 
 @pytest.mark.parametrize(
