@@ -49,8 +49,9 @@ class LMAPS:
         Whether to show a progress bar with the data misfit.
     num_steps, sigma_max, sigma_min, solver, estimate, covariance, k1, eta, seed
         As in `lmaps_science.LMAPS`. With ``covariance="auto"`` a network that lacks the
-        statistics of the problem's default gets `calibrated`, or else `saturating` at
-        InverseBench's standard deviation of images, 0.5; so do problems without a default.
+        statistics of the problem's default gets `calibrated`, or else `saturating`; so do
+        problems without a default. `saturating` is at InverseBench's standard deviation of
+        images, 0.5, where the network carries none.
     k2 : float, optional
         As in `lmaps_science.LMAPS`; with `k1` alone, the one that gives the data their weight.
     num_inner_steps, learning_rate, optimizer
@@ -143,11 +144,13 @@ class LMAPS:
         covariance: str | CovarianceOfLevel = self.covariance
         if covariance == "auto" and self.k1 is None and k2 is None:
             covariance = self._available(operator)
+        if covariance == "saturating" and self.prior.image_covariance is None:
+            covariance = saturating(IMAGE_DEVIATION**2)
         return core.LMAPS(
             self.prior, operator, covariance=covariance, k1=self.k1, k2=k2, **self.options
         )
 
-    def _available(self, operator: Operator) -> str | CovarianceOfLevel:
+    def _available(self, operator: Operator) -> str:
         """'auto', or what stands in where nothing was measured or the network lacks statistics."""
         settings = SETTINGS.get(operator.problem, SETTINGS["generic"])
         mode = self.estimate == "mode"
@@ -165,4 +168,4 @@ class LMAPS:
                 str(statistic).replace("_", " "),
                 IMAGE_DEVIATION,
             )
-        return saturating(IMAGE_DEVIATION**2)
+        return "saturating"

@@ -17,17 +17,18 @@ import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from tiny import GENTLE, SMALLER, data, host_operator, network, our_operator
+from tiny import GENTLE, ONE_BY_ONE, SMALLER, data, host_operator, network, our_operator
+
+CHANGES = {"blackhole": GENTLE, "scattering": ONE_BY_ONE, "mri": {}}
 
 
 def run(
-    config: Path, operator: object, net: torch.nn.Module, y: torch.Tensor, gentle: bool
+    config: Path, operator: object, net: torch.nn.Module, y: torch.Tensor, problem: str
 ) -> tuple[str, float, torch.Tensor | None]:
     """What became of it, the seconds, and the result."""
     method = OmegaConf.load(config).method
-    method = OmegaConf.merge(
-        method, SMALLER[config.stem], GENTLE.get(config.stem, {}) if gentle else {}
-    )
+    changes = CHANGES[problem].get(config.stem, {})
+    method = OmegaConf.merge(method, SMALLER[config.stem], changes)
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 - the host's own
     start = time.perf_counter()
@@ -35,7 +36,8 @@ def run(
         algorithm = instantiate(method, forward_op=operator, net=net)
         result = algorithm.inference(y, num_samples=1).detach()
     except Exception as error:
-        return f"{type(error).__name__}: {str(error).splitlines()[0][:80]}", 0.0, None
+        reason = error.__cause__ or error  # Hydra wraps what a constructor raises
+        return f"{type(reason).__name__}: {str(reason).splitlines()[0][:60]}", 0.0, None
     seconds = time.perf_counter() - start
     if not torch.isfinite(result).all():
         return "not finite", seconds, None
@@ -57,8 +59,7 @@ def main() -> None:
         if config.stem not in SMALLER:
             continue
         (theirs, their_seconds, expected), (own, seconds, result) = (
-            run(config, operator, net, y.clone(), problem == "blackhole")
-            for operator in (host, ours)
+            run(config, operator, net, y.clone(), problem) for operator in (host, ours)
         )
         row = {
             "algorithm": config.stem,

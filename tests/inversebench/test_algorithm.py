@@ -73,6 +73,10 @@ def test_a_network_without_an_error_curve_gets_saturating(net, host, observation
     assert variance == 0.125
 
 
+def test_saturating_by_name_needs_no_statistics(net, host, observation):
+    assert covariance(LMAPS(net, host, covariance="saturating"), observation, 0.5) == 0.125
+
+
 def test_a_network_with_an_error_curve_uses_it(net, host, observation):
     net.error_curve = lambda sigma: sigma**2 / 3
     variance = covariance(LMAPS(net, host, estimate="sample"), observation, 0.3)

@@ -70,6 +70,9 @@ GENTLE = {
     "score_mri": {"lamb": 1e-8},
 }
 
+ONE_BY_ONE = {"dpg": {"batch_size": 1}, "scg": {"batch_size": 1}}
+"""InverseBench's scattering answers for the first image of a batch only."""
+
 
 def network(problem: str) -> HostNetwork:
     """A denoiser of independent Gaussian pixels."""
