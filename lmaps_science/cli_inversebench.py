@@ -43,9 +43,15 @@ def doctor(checkout: Checkout) -> None:
 @guarded
 def run(context: typer.Context, checkout: Checkout) -> None:
     """Run its main.py with these overrides, and those without which it would not run."""
-    from lmaps_science.inversebench.checkout import check_checkout, needed_overrides, run_main
+    from lmaps_science.inversebench.checkout import (
+        check_checkout,
+        check_packages,
+        needed_overrides,
+        run_main,
+    )
 
     folder = check_checkout(checkout)
+    check_packages()
     added = needed_overrides(context.args)
     if added:
         typer.echo(f"added: {' '.join(added)}", err=True)
@@ -118,8 +124,10 @@ def demo(
     checkout: Checkout, out: Annotated[Path, typer.Option(help="Folder to write into.")]
 ) -> None:
     """Reconstruct two fields of nuclei in InverseBench, and show its own metrics."""
-    from lmaps_science.inversebench.checkout import check_checkout
+    from lmaps_science.inversebench.checkout import check_checkout, check_packages
     from lmaps_science.inversebench.demo import run_demo
 
-    typer.echo(run_demo(check_checkout(checkout), out))
+    folder = check_checkout(checkout)
+    check_packages()
+    typer.echo(run_demo(folder, out))
     typer.echo(out / "exps")

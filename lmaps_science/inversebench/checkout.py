@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -84,19 +85,42 @@ def run_main(checkout: Path, overrides: Sequence[str]) -> int:
 
 def examine_packages() -> list[Finding]:
     """What InverseBench imports."""
-    found = {name: _version(name) for name in _PACKAGES}
     return [
         Finding("hydra-core", *_in_range("hydra-core", (1, 3), (1, 5))),
-        *(
-            Finding(name, number or f"missing: pip install {name}", number is not None)
-            for name, number in found.items()
-        ),
+        *(Finding(name, *_importable(name)) for name in _PACKAGES),
     ]
+
+
+def check_packages() -> None:
+    """Check that InverseBench can be imported here.
+
+    Raises
+    ------
+    ValueError
+        If not; the message names every package and what to do.
+    """
+    bad = [f"{name} {value}" for name, value, healthy in examine_packages() if not healthy]
+    if bad:
+        raise ValueError(f"InverseBench does not run here: {'; '.join(bad)}")
 
 
 def examine_problems(checkout: Path) -> list[Finding]:
     """For each problem its command, and which data, weights and packages it lacks."""
     return list(_problems(checkout))
+
+
+def _importable(name: str) -> tuple[str, bool]:
+    found = _version(name)
+    if found is None:
+        return f"missing: pip install {name}", False
+    if name == "torchvision":  # it is built for one version of torch, and fails beside others
+        try:
+            import_module(name)
+        except Exception as error:  # whatever it raises: ImportError, RuntimeError, OSError
+            torch = _version("torch")
+            why = str(error).splitlines()[0]
+            return f"{found} does not import beside torch {torch} ({why}): reinstall both", False
+    return found, True
 
 
 def _in_range(name: str, low: tuple[int, int], high: tuple[int, int]) -> tuple[str, bool]:

@@ -76,6 +76,37 @@ def test_what_a_command_line_lacks_is_added(given: list[str], added: list[str]) 
     assert needed_overrides(given) == added
 
 
+@pytest.fixture
+def complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All packages of InverseBench, as far as can be told from their names."""
+    monkeypatch.setattr(module, "_importable", lambda _: ("1.0", True))
+
+
+@pytest.mark.parametrize("command", [("run", "seed=1"), ("demo", "--out", "demo")])
+def test_nothing_starts_where_a_package_is_missing(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(module, "_version", {"hydra-core": "1.5.0", "lmdb": "1.4"}.get)
+    name, *arguments = command
+    error = one_line_error(lmaps("inversebench", name, "--checkout", checkout, *arguments))
+    assert "hydra-core 1.5.0, InverseBench needs >=1.3, <1.5" in error
+    assert "torchvision missing: pip install torchvision; wandb missing" in error
+    assert not (checkout.parent / "called.json").exists()
+
+
+def test_a_torchvision_of_another_torch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(name: str) -> None:
+        raise RuntimeError(f"operator {name}::nms does not exist\nmore")
+
+    monkeypatch.setattr(module, "import_module", fails)
+    monkeypatch.setattr(module, "_version", lambda _: "2.0")
+    (finding,) = (f for f in examine_packages() if f.name == "torchvision")
+    assert finding.healthy is False
+    expected = "2.0 does not import beside torch 2.0 (operator torchvision::nms does not exist)"
+    assert finding.value.startswith(expected)
+
+
+@pytest.mark.usefixtures("complete")
 def test_run_hands_on_the_overrides_and_the_exit_code(checkout: Path) -> None:
     arguments = ("problem=ffhq256_sr", "algorithm=lmaps", "num_samples=2")
     result = lmaps("inversebench", "run", "--checkout", checkout, *arguments)
@@ -115,6 +146,7 @@ def test_doctor_names_data_weights_and_packages(
         assert f"{newer}, InverseBench needs >=1.3, <1.5" in hydra.value
 
 
+@pytest.mark.usefixtures("complete")
 def test_demo_writes_what_main_reads_and_tells_its_metrics(checkout: Path, tmp_path: Path) -> None:
     out = tmp_path / "demo"
     result = lmaps("inversebench", "demo", "--checkout", checkout, "--out", out)

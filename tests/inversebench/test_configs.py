@@ -12,6 +12,7 @@ from lmaps_science.prior.card import read_header
 from lmaps_science.prior.registry import find_prior, list_priors
 
 ALGORITHMS = ("lmaps", "lmaps_paper", "lmaps_sample")
+OF_PROBLEMS = ("lmaps_paper_blackhole", "lmaps_paper_mri")
 
 
 def composed(*overrides: str) -> dict:
@@ -19,7 +20,7 @@ def composed(*overrides: str) -> dict:
         return OmegaConf.to_container(compose(overrides=["+seed=3", *overrides]), resolve=True)
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", ALGORITHMS + OF_PROBLEMS)
 def test_every_option_of_the_algorithm_is_in_its_file(name):
     method = composed(f"+algorithm={name}")["algorithm"]["method"]
     algorithm = get_class(method.pop("_target_"))
@@ -31,6 +32,17 @@ def test_every_option_of_the_algorithm_is_in_its_file(name):
 def test_results_of_the_algorithms_go_to_folders_of_their_own():
     names = {composed(f"+algorithm={name}")["algorithm"]["name"] for name in ALGORITHMS}
     assert len(names) == len(ALGORITHMS)
+
+
+@pytest.mark.parametrize("name", ["lmaps", "lmaps_paper"])
+def test_a_sweep_runs_every_combination_without_wandb(name):
+    overrides = [f"+algorithm={name}", f"+sweep={name}"]
+    with initialize(version_base="1.3", config_path=None):
+        config = compose(overrides=["+seed=3", *overrides], return_hydra_config=True)
+    assert config.hydra.mode.name == "MULTIRUN"
+    swept = config.hydra.sweeper.params
+    assert all(OmegaConf.select(config, key, default=swept) is not swept for key in swept)
+    assert all(f"${{{key}}}" in config._get_node("exp_name")._value() for key in swept)
 
 
 def test_installed_priors_have_a_pretrain_that_builds_them():
