@@ -162,6 +162,43 @@ def test_an_exported_prior_brings_its_error_curve(checkout, workplace):
     assert final_metrics(log)["psnr"] > 15
 
 
+CONVERTED = """
+import sys
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from lmaps_science.inversebench.network import export
+from lmaps_science.prior.checkpoint import convert
+
+checkout, name = sys.argv[1:]
+sys.path.insert(0, checkout)
+torch.manual_seed(0)
+config = OmegaConf.load(f"{checkout}/configs/pretrain/{name}.yaml")
+theirs = instantiate(config.model).eval().requires_grad_(False)
+for weight in theirs.parameters():  # new ones have layers of zeros
+    weight += 0.02 * torch.randn_like(weight)
+torch.save({"ema": theirs.state_dict()}, f"{name}.pt")
+convert(f"{name}.pt", f"{name}.safetensors", OmegaConf.to_container(config.model))
+weights, pretrain = export(f"{name}.safetensors", f"{name}-exported.pt")
+ours = instantiate(OmegaConf.load(pretrain).model).eval().requires_grad_(False)
+ours.load_state_dict(torch.load(weights)["ema"])
+x = torch.randn(1, theirs.img_channels, theirs.img_resolution, theirs.img_resolution)
+for sigma in (0.05, 1.0, 20.0):
+    expected = theirs((1 + sigma) * x, torch.as_tensor(sigma))
+    assert (expected - x).norm() > 0.1 * x.norm()
+    found = ours((1 + sigma) * x, torch.as_tensor(sigma))
+    print("DIFFERENCE", float((found - expected).norm() / expected.norm()), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("name", ["inv-scatter", "blackhole", "mri-knee-mvue"])
+def test_checkpoints_of_published_architectures_come_back_the_same(checkout, workplace, name):
+    log = run("-c", CONVERTED, str(checkout), name, folder=workplace)
+    differences = [float(line.split()[1]) for line in log.splitlines() if "DIFFERENCE" in line]
+    assert len(differences) == 3
+    assert max(differences) < 1e-5
+
+
 def test_the_checkout_stays_as_it_is(checkout, workplace):
     status = subprocess.run(
         ["git", "status", "--porcelain"],  # noqa: S607
