@@ -174,8 +174,8 @@ checkout, name = sys.argv[1:]
 sys.path.insert(0, checkout)
 torch.manual_seed(0)
 config = OmegaConf.load(f"{checkout}/configs/pretrain/{name}.yaml")
-theirs = instantiate(config.model).eval().requires_grad_(False)
-for weight in theirs.parameters():  # new ones have layers of zeros
+fresh, theirs = (instantiate(config.model).eval().requires_grad_(False) for _ in range(2))
+for weight in theirs.parameters():  # fresh ones end in zeros: nothing of the network passes
     weight += 0.02 * torch.randn_like(weight)
 torch.save({"ema": theirs.state_dict()}, f"{name}.pt")
 convert(f"{name}.pt", f"{name}.safetensors", OmegaConf.to_container(config.model))
@@ -184,14 +184,15 @@ ours = instantiate(OmegaConf.load(pretrain).model).eval().requires_grad_(False)
 ours.load_state_dict(torch.load(weights)["ema"])
 x = torch.randn(1, theirs.img_channels, theirs.img_resolution, theirs.img_resolution)
 for sigma in (0.05, 1.0, 20.0):
-    expected = theirs((1 + sigma) * x, torch.as_tensor(sigma))
-    assert (expected - x).norm() > 0.1 * x.norm()
-    found = ours((1 + sigma) * x, torch.as_tensor(sigma))
-    print("DIFFERENCE", float((found - expected).norm() / expected.norm()), file=sys.stderr)
+    skipped, expected, found = (
+        net((1 + sigma) * x, torch.as_tensor(sigma)) for net in (fresh, theirs, ours)
+    )
+    from_network = (expected - skipped).norm()
+    print("DIFFERENCE", float((found - expected).norm() / from_network), file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("name", ["inv-scatter", "blackhole", "mri-knee-mvue"])
+@pytest.mark.parametrize("name", ["inv-scatter", "blackhole"])
 def test_checkpoints_of_published_architectures_come_back_the_same(checkout, workplace, name):
     log = run("-c", CONVERTED, str(checkout), name, folder=workplace)
     differences = [float(line.split()[1]) for line in log.splitlines() if "DIFFERENCE" in line]
