@@ -18,14 +18,22 @@ _OF_PROBLEMS = {"blackhole": ("ehtim", "pandas"), "fwi": ("devito", "distributed
 
 _EVALUATOR = "problem.evaluator._target_=lmaps_science.inversebench.evaluators.Image"
 _NEEDED = {
-    "inv-scatter": ("+problem.model.svd=False",),
-    "blackhole": ("+problem.model.ttype=direct", "problem.model.noise_type=vis_thermal"),
-    "ffhq": (_EVALUATOR,),
+    "inv-scatter": ("pretrain=inv-scatter", "+problem.model.svd=False"),
+    "blackhole": (
+        "pretrain=blackhole",
+        "+problem.model.ttype=direct",
+        "problem.model.noise_type=vis_thermal",
+    ),
+    "ffhq": ("pretrain=ffhq256", _EVALUATOR),
+    "fwi": ("pretrain=fwi",),
+    "multi-coil-mri-brain": ("pretrain=mri-brain-mvue",),
+    "multi-coil-mri-knee": ("pretrain=mri-knee-mvue",),
+    "navier-stokes": ("pretrain=navier-stokes",),
 }
 """Overrides by the beginning of a problem's name.
 
-Without them: minutes of a dense SVD; a Fourier transform whose package no longer builds, and
-unseeded station gains; LPIPS weights.
+Without them: the network of another problem; minutes of a dense SVD; a Fourier transform whose
+package no longer builds, and unseeded station gains; LPIPS weights.
 """
 _NEEDED_BY_LMAPS = {"navier-stokes": ("algorithm.method.through_no_grad=true",)}
 

@@ -61,14 +61,21 @@ def test_a_folder_without_its_parts_is_no_checkout(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "added"),
     [
-        (["problem=inv-scatter", "algorithm=lmaps"], ["+problem.model.svd=False"]),
-        (["problem=inv-scatter", "+problem.model.svd=True"], []),
+        (
+            ["problem=inv-scatter", "algorithm=lmaps"],
+            ["pretrain=inv-scatter", "+problem.model.svd=False"],
+        ),
+        (["problem=inv-scatter", "pretrain=mine", "+problem.model.svd=True"], []),
         (
             ["problem=blackhole", "problem.model.noise_type=eht"],
-            ["+problem.model.ttype=direct"],
+            ["pretrain=blackhole", "+problem.model.ttype=direct"],
         ),
-        (["problem=navier-stokes", "algorithm=dps"], []),
-        (["algorithm=lmaps_paper"], ["algorithm.method.through_no_grad=true"]),
+        (["problem=multi-coil-mri-knee-lmdb"], ["pretrain=mri-knee-mvue"]),
+        (["problem=navier-stokes", "algorithm=dps"], ["pretrain=navier-stokes"]),
+        (
+            ["pretrain=navier-stokes", "algorithm=lmaps_paper"],
+            ["algorithm.method.through_no_grad=true"],
+        ),
         (["problem=lmaps-inv-scatter"], []),
     ],
 )
@@ -112,8 +119,8 @@ def test_run_hands_on_the_overrides_and_the_exit_code(checkout: Path) -> None:
     result = lmaps("inversebench", "run", "--checkout", checkout, *arguments)
     assert result.exit_code == 0, result.output
     evaluator = "problem.evaluator._target_=lmaps_science.inversebench.evaluators.Image"
-    assert called(checkout) == [*arguments, evaluator]
-    assert f"added: {evaluator}" in result.output
+    assert called(checkout) == [*arguments, "pretrain=ffhq256", evaluator]
+    assert f"added: pretrain=ffhq256 {evaluator}" in result.output
     write_main(checkout, code=3)
     assert lmaps("inversebench", "run", "--checkout", checkout, "seed=1").exit_code == 3
 
@@ -126,7 +133,10 @@ def test_doctor_names_data_weights_and_packages(
     problems = {finding.name: finding for finding in examine_problems(checkout)}
     assert "no prior at weights.pt (problem.prior=...)" in problems["inv-scatter"].value
     assert "no data" not in problems["inv-scatter"].value
-    assert "algorithm=lmaps +problem.model.svd=False" in problems["inv-scatter"].value
+    assert (
+        "algorithm=lmaps pretrain=inv-scatter +problem.model.svd=False"
+        in problems["inv-scatter"].value
+    )
     assert "devito missing: pip install devito" in problems["fwi"].value
     (checkout / "weights.pt").touch()
     (ready,) = (f for f in examine_problems(checkout) if f.name == "inv-scatter")

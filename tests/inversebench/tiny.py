@@ -29,8 +29,8 @@ SMALLER = {
     "ddnm": FEW,
     "ddrm": FEW,
     "ddsmc": {
-        "annealing_scheduler_config": {"num_steps": 6},
-        "rho_scheduler_config": {"num_steps": 6},
+        # With few levels of either, it asks for particles of negative probability.
+        "annealing_scheduler_config": {"num_steps": 50},
         "smc_config": {"num_particles": 4},
         "verbose": False,
     },
