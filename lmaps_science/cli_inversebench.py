@@ -42,7 +42,7 @@ def doctor(checkout: Checkout) -> None:
 )
 @guarded
 def run(context: typer.Context, checkout: Checkout) -> None:
-    """Run its main.py with these overrides, and those without which it would not run."""
+    """Run its main.py in its folder with these overrides, and those that it lacks to run."""
     from lmaps_science.inversebench.checkout import (
         check_checkout,
         check_packages,
@@ -129,5 +129,8 @@ def demo(
 
     folder = check_checkout(checkout)
     check_packages()
-    typer.echo(run_demo(folder, out))
-    typer.echo(out / "exps")
+    metrics = run_demo(folder, out)
+    for name in metrics:
+        if not name.endswith("_std"):
+            typer.echo(f"{name:5} {metrics[name]:.3f} ± {metrics[f'{name}_std']:.3f}")
+    typer.echo(f"results and log: {out}")

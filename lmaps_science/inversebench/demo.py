@@ -1,5 +1,6 @@
 """Two fields of nuclei through an InverseBench checkout, from images to its own metrics."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ _METRICS = re.compile(r"Final metric results: (.*)\.\.\.")
 _NUMBER = re.compile(r"np\.float(?:32|64)\(([^)]*)\)")
 
 
-def run_demo(checkout: Path, out: Path, *overrides: str) -> str:
+def run_demo(checkout: Path, out: Path, *overrides: str) -> dict[str, float]:
     """Write images and weights, run the checkout's ``main.py`` on them.
 
     Parameters
@@ -29,8 +30,8 @@ def run_demo(checkout: Path, out: Path, *overrides: str) -> str:
 
     Returns
     -------
-    str
-        The metrics as InverseBench tells them.
+    dict of str to float
+        Its metrics, each the mean over the objects, with the standard deviation as ``NAME_std``.
 
     Raises
     ------
@@ -62,7 +63,8 @@ def run_demo(checkout: Path, out: Path, *overrides: str) -> str:
     if done.returncode or found is None:
         last = (log.strip().splitlines() or ["nothing"])[-1]
         raise RuntimeError(f"InverseBench: {last} (all of it: {out / 'log.txt'})")
-    return _NUMBER.sub(r"\1", found[1])
+    metrics: dict[str, float] = ast.literal_eval(_NUMBER.sub(r"\1", found[1]))
+    return metrics
 
 
 def write_objects(folder: Path) -> None:

@@ -20,7 +20,8 @@ from tests.cli import lmaps, one_line_error
 MAIN = """
 import json, pathlib, sys
 pathlib.Path({record!r}).write_text(json.dumps(sys.argv[1:]))
-print("Final metric results: {{'psnr': np.float64(31.5)}}...", file=sys.stderr)
+metrics = "{{'psnr': np.float64(31.5), 'psnr_std': np.float64(0.25)}}"
+print(f"Final metric results: {{metrics}}...", file=sys.stderr)
 sys.exit({code})
 """
 
@@ -161,7 +162,7 @@ def test_demo_writes_what_main_reads_and_tells_its_metrics(checkout: Path, tmp_p
     out = tmp_path / "demo"
     result = lmaps("inversebench", "demo", "--checkout", checkout, "--out", out)
     assert result.exit_code == 0, result.output
-    assert "{'psnr': 31.5}" in result.output
+    assert "psnr  31.500 ± 0.250" in result.output
     settings = dict(override.split("=", 1) for override in called(checkout))
     assert settings["problem"] == "lmaps-inv-scatter"
     with lmdb.open(settings["problem.data.root"], readonly=True, lock=False) as store:
