@@ -36,6 +36,7 @@ def compare(checkout: Path, problem: str) -> list[list[str]]:
             row["host"],
             row["ours"],
             f"{row['difference']:.0e}" if "difference" in row else "",
+            " : ".join(f"{mean:.3f} ± {of:.3f}" for mean, of in row.get("errors", [])),
             f"{row['host_seconds']:.2f}" if row["host"] == "runs" else "",
             f"{row['seconds']:.2f}" if row["ours"] == "runs" else "",
         ]
@@ -58,6 +59,7 @@ def main() -> None:
             "on InverseBench's",
             "on ours",
             "relative difference",
+            "errors over 30 seeds, InverseBench's : ours",
             "s, InverseBench's",
             "s, ours",
         ],
