@@ -1,5 +1,8 @@
 """A stand-in for InverseBench's scattering operator, made from its published description."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -56,6 +59,17 @@ class Net(torch.nn.Module):
 
     def forward(self, x, sigma):
         return self.scale * x * 0.25 / (0.25 + sigma.reshape(-1, 1, 1, 1) ** 2)
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The InverseBench that the environment variable INVERSEBENCH names."""
+    folder = os.environ.get("INVERSEBENCH")
+    if not folder:
+        pytest.skip("not run in InverseBench: INVERSEBENCH does not name a checkout")
+    if not (Path(folder) / "main.py").is_file():
+        pytest.fail(f"INVERSEBENCH={folder}: expected a checkout of InverseBench with main.py")
+    return Path(folder)
 
 
 @pytest.fixture

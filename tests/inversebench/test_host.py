@@ -5,7 +5,6 @@ from a folder of its own, so the checkout stays as it is.
 """
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -45,16 +44,6 @@ NETWORK = {
     "num_blocks": 1,
     "dropout": 0.0,
 }
-
-
-@pytest.fixture(scope="module")
-def checkout() -> Path:
-    folder = os.environ.get("INVERSEBENCH")
-    if not folder:
-        pytest.skip("not run in InverseBench: INVERSEBENCH does not name a checkout")
-    if not (Path(folder) / "main.py").is_file():
-        pytest.fail(f"INVERSEBENCH={folder}: expected a checkout of InverseBench with main.py")
-    return Path(folder)
 
 
 @pytest.fixture(scope="module")

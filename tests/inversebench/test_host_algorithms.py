@@ -1,7 +1,6 @@
 """Our operators under every algorithm of an InverseBench checkout, beside its own."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,14 +20,6 @@ OTHER_RESULT = {
     "mri": set(),
     "blackhole": set(),
 }
-
-
-@pytest.fixture(scope="module")
-def checkout() -> Path:
-    folder = os.environ.get("INVERSEBENCH")
-    if not folder:
-        pytest.skip("not run in InverseBench: INVERSEBENCH does not name a checkout")
-    return Path(folder)
 
 
 @pytest.mark.parametrize("problem", ["scattering", "mri", "blackhole"])

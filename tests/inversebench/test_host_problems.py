@@ -1,7 +1,6 @@
 """LMAPS on InverseBench's other problems, through its own main.py, on tiny data."""
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -123,14 +122,6 @@ RUNS = {
         ),
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def checkout() -> Path:
-    folder = os.environ.get("INVERSEBENCH")
-    if not folder:
-        pytest.skip("not run in InverseBench: INVERSEBENCH does not name a checkout")
-    return Path(folder)
 
 
 @pytest.fixture(scope="module")
