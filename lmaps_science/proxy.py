@@ -8,9 +8,10 @@ so the gradient of |y - H(x)|^2 becomes 2 J'^T (H(x) - y) (Zhang et al. 2025, se
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from lmaps_science.foreign import adjoint_of, as_tensor, cast
 
 Pullback = Callable[[Tensor, Tensor], Tensor]
 """(x, cotangent of the data) to cotangent of x."""
@@ -97,7 +98,7 @@ class ProxyGradient:
                 f"{self.name} failed on x of shape {tuple(x.shape)}: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        value = _as_tensor(value, self.name)
+        value = as_tensor(value, self.name)
         if value.ndim == 0 or len(value) != len(x):
             raise ValueError(
                 f"{self.name}: expected data of shape ({len(x)}, ...) for x of shape "
@@ -106,7 +107,7 @@ class ProxyGradient:
         bad = int((~value.isfinite()).sum())
         if bad:
             raise ValueError(f"{self.name} returned NaN or infinity in {bad} of {value.numel()}")
-        return _cast(value, x, value.is_complex())
+        return cast(value, x, value.is_complex())
 
 
 class _Proxy(torch.autograd.Function):
@@ -149,7 +150,7 @@ def _pullback(surrogate: Any) -> Pullback:  # noqa: ANN401
     """Return the vector-Jacobian product of the surrogate."""
     if surrogate is None:
         return _identity
-    adjoint = _adjoint_of(surrogate)
+    adjoint = adjoint_of(surrogate)
     if adjoint is not None:
         return lambda x, cotangent: _adjoint_product(adjoint, x, cotangent)
     if callable(surrogate):
@@ -166,18 +167,18 @@ def _identity(x: Tensor, cotangent: Tensor) -> Tensor:
             f"no surrogate means the identity, but H maps {tuple(x.shape)} to "
             f"{tuple(cotangent.shape)}: give ProxyGradient a surrogate with these shapes"
         )
-    return _cast(cotangent, x, x.is_complex())
+    return cast(cotangent, x, x.is_complex())
 
 
 def _adjoint_product(adjoint: Callable[[Tensor], Any], x: Tensor, cotangent: Tensor) -> Tensor:
-    gradient = _as_tensor(adjoint(cotangent), "adjoint of the surrogate")
+    gradient = as_tensor(adjoint(cotangent), "adjoint of the surrogate")
     # Adjoints that work on vectors return them.
     if gradient.shape not in (x.shape, x.flatten(1).shape):
         raise ValueError(
             f"adjoint of the surrogate: expected the shape {tuple(x.shape)} of x, "
             f"got {tuple(gradient.shape)}"
         )
-    return _cast(gradient.reshape(x.shape), x, x.is_complex())
+    return cast(gradient.reshape(x.shape), x, x.is_complex())
 
 
 def _vector_jacobian(surrogate: Callable[[Tensor], Tensor], x: Tensor, cotangent: Tensor) -> Tensor:
@@ -192,45 +193,6 @@ def _vector_jacobian(surrogate: Callable[[Tensor], Tensor], x: Tensor, cotangent
                 f"got {tuple(value.shape)}"
             )
         (gradient,) = torch.autograd.grad(
-            value, x, _cast(cotangent, value, value.is_complex()), materialize_grads=True
+            value, x, cast(cotangent, value, value.is_complex()), materialize_grads=True
         )
     return gradient
-
-
-def _adjoint_of(operator: Any) -> Callable[[Tensor], Any] | None:  # noqa: ANN401
-    """Find the batched adjoint of a linear operator of any kind; None for anything else."""
-    # scipy and pylops come first: their `adjoint` takes no data but returns an operator.
-    if hasattr(operator, "rmatvec"):
-        return _per_item(operator.rmatvec, (-1,))
-    if hasattr(operator, "A_adjoint"):
-        return operator.A_adjoint
-    if hasattr(operator, "oshape") and hasattr(operator, "H"):
-        return _per_item(operator.H, operator.oshape)
-    return getattr(operator, "adjoint", None)
-
-
-def _per_item(
-    adjoint: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]
-) -> Callable[[Tensor], np.ndarray]:
-    def batched(y: Tensor) -> np.ndarray:
-        return np.stack([adjoint(item.reshape(shape)) for item in y.cpu().numpy()])
-
-    return batched
-
-
-def _as_tensor(value: Any, name: str) -> Tensor:  # noqa: ANN401
-    """Copy `value`, so that a simulator may reuse its buffers."""
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufc":
-        raise ValueError(f"{name}: expected a tensor or array, got {type(value).__name__}")
-    wide = np.complex128 if array.dtype.kind == "c" else np.float64
-    return torch.from_numpy(np.array(array, dtype=wide, order="C"))
-
-
-def _cast(value: Tensor, like: Tensor, as_complex: bool) -> Tensor:
-    """`value` on the device and in the precision of `like`, real or complex as asked."""
-    if value.is_complex() and not as_complex:
-        value = value.real
-    return value.to(like.device, like.dtype.to_complex() if as_complex else like.dtype.to_real())

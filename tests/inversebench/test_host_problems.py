@@ -2,7 +2,6 @@
 
 import ast
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from PIL import Image
 
 from lmaps_science.inversebench.network import export
+from lmaps_science.inversebench.prepare import write_blackhole, write_images, write_maps
 from tests.conftest import GOLDEN
 from tests.small import small_prior
 
@@ -129,9 +129,11 @@ def workplace(checkout, tmp_path_factory) -> Path:
     """A folder with one object of each problem and priors of independent pixels."""
     folder = tmp_path_factory.mktemp("problems")
     generator = np.random.default_rng(0)
-    shutil.copytree(GOLDEN / "blackhole", folder / "measure")
+    golden = GOLDEN / "blackhole"
+    write_blackhole(golden / "obs.uvfits", golden / "gt.fits", folder / "measure")
     y, x = np.mgrid[:64, :64] - 31.5
-    write_lmdb(folder / "sources", np.exp(-((np.hypot(x, y) - 16) ** 2) / 18))
+    source = np.exp(-((np.hypot(x, y) - 16) ** 2) / 18)
+    write_images(source[None], folder / "sources", np.float64)
     field = np.kron(generator.standard_normal((4, 4)), np.ones((8, 8)))
     write_lmdb(folder / "fields", field.astype(np.float32))
     write_lmdb(folder / "velocities", (3000 + 200 * field).astype(np.float32))
@@ -163,13 +165,11 @@ def write_scan(folder: Path, generator: np.random.Generator) -> None:
     kspace = kspace + 0.01 * (
         generator.standard_normal((2, *kspace.shape)) * [[[[1]]], [[[1j]]]]
     ).sum(0)
-    for name, key, values in (
-        ("scans", "kspace", kspace),
-        ("scans_sens_maps_espirit", "s_maps", maps),
-    ):
-        (folder / name).mkdir()
-        with h5py.File(folder / name / "knee.h5", "w") as file:
-            file[key] = values[None].astype(np.complex64)
+    (folder / "scans").mkdir()
+    with h5py.File(folder / "scans" / "knee.h5", "w") as file:
+        file["kspace"] = kspace[None].astype(np.complex64)
+    written = write_maps(folder / "scans" / "knee.h5", calibration=16)
+    assert written.parent == folder / "scans_sens_maps_espirit"
 
 
 @pytest.mark.parametrize("name", RUNS)
