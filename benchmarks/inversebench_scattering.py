@@ -31,13 +31,16 @@ TUNING = "train-1"
 POINTS: dict[str, list[Point]] = {
     "lmaps_paper": [{}],
     "diffpir": [{"sigma_n": s} for s in (1e-2, 3e-3, 2e-3, 1e-3)],
-    "reddiff": [{"observation_weight": w} for w in (3e5, 1e6, 3e6)],
-    "dps": [{"guidance_scale": g} for g in (30.0, 100.0)],
+    "reddiff": [{"observation_weight": w} for w in (1e5, 3e5, 1e6, 3e6)],
+    "dps": [{"guidance_scale": g} for g in (30.0, 100.0, 300.0)],
     "daps": [
         {"lgvd_config.lr": 2e-5, "lgvd_config.tau": 1e-4},
         {"lgvd_config.lr": 1e-4, "lgvd_config.tau": 3e-4},
     ],
-    "pnpdm": [{"lgvd_config.lr": 2e-5, "lgvd_config.tau": 1e-4}],
+    "pnpdm": [
+        {"lgvd_config.lr": 2e-5, "lgvd_config.tau": 1e-4},
+        {"lgvd_config.lr": 1e-4, "lgvd_config.tau": 3e-4},
+    ],
 }
 """Constants tried; τ and σ_n are noise levels, λ_max of JᵀJ, 2.9e-4, bounds the steps."""
 

@@ -14,27 +14,18 @@ from torch import Tensor
 Batched = Callable[[Tensor], Any]
 
 
-def forward_of(operator: Any) -> Batched | None:  # noqa: ANN401
-    """Data of images; None for what is no linear operator."""
-    if hasattr(operator, "rmatvec"):
-        return per_item(operator.matvec, (-1,))
-    if hasattr(operator, "A_adjoint"):
-        return operator.A
-    if hasattr(operator, "oshape") and hasattr(operator, "H"):
-        return per_item(operator, operator.ishape)
-    return operator.forward if hasattr(operator, "adjoint") else None
-
-
-def adjoint_of(operator: Any) -> Batched | None:  # noqa: ANN401
-    """Images of data; None for what is no linear operator."""
+def forward_and_adjoint(operator: Any) -> tuple[Batched, Batched] | None:  # noqa: ANN401
+    """Data of images and images of data; None for what is no linear operator."""
     # scipy and pylops come first: their `adjoint` takes no data but returns an operator.
     if hasattr(operator, "rmatvec"):
-        return per_item(operator.rmatvec, (-1,))
+        return per_item(operator.matvec, (-1,)), per_item(operator.rmatvec, (-1,))
     if hasattr(operator, "A_adjoint"):
-        return operator.A_adjoint
+        return operator.A, operator.A_adjoint
     if hasattr(operator, "oshape") and hasattr(operator, "H"):
-        return per_item(operator.H, operator.oshape)
-    return getattr(operator, "adjoint", None)
+        return per_item(operator, operator.ishape), per_item(operator.H, operator.oshape)
+    if hasattr(operator, "adjoint"):
+        return getattr(operator, "forward", operator), operator.adjoint
+    return None
 
 
 def per_item(function: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]) -> Batched:

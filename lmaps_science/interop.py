@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmaps_science.foreign import adjoint_of, as_tensor, cast, forward_of
+from lmaps_science.foreign import as_tensor, cast, forward_and_adjoint
 from lmaps_science.operator import AffineOperator, Operator, check_adjoint, per_item
 from lmaps_science.proxy import ProxyGradient
 
@@ -61,8 +61,8 @@ class Linear(AffineOperator):
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__(image_shape, sigma_noise, unnorm_shift, unnorm_scale, device)
-        forward, adjoint = forward_of(operator), adjoint_of(operator)
-        if forward is None or adjoint is None:
+        pair = forward_and_adjoint(operator)
+        if pair is None:
             raise TypeError(
                 "operator: expected a linear operator with its adjoint (scipy, pylops, sigpy, "
                 f"deepinv, or forward and adjoint), got {type(operator).__name__}: for other "
@@ -73,7 +73,7 @@ class Linear(AffineOperator):
                 f"complex_images: expected two channels, got image_shape {tuple(image_shape)}"
             )
         self.name, self.complex_images = type(operator).__name__, complex_images
-        self._forward, self._adjoint = forward, adjoint
+        self._forward, self._adjoint = pair
         self.complex_data = self._probe().is_complex()
         mismatch = check_adjoint(self)
         if not mismatch < ADJOINT_TOLERANCE:

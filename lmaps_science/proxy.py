@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmaps_science.foreign import adjoint_of, as_tensor, cast
+from lmaps_science.foreign import as_tensor, cast, forward_and_adjoint
 
 Pullback = Callable[[Tensor, Tensor], Tensor]
 """(x, cotangent of the data) to cotangent of x."""
@@ -150,8 +150,9 @@ def _pullback(surrogate: Any) -> Pullback:  # noqa: ANN401
     """Return the vector-Jacobian product of the surrogate."""
     if surrogate is None:
         return _identity
-    adjoint = adjoint_of(surrogate)
-    if adjoint is not None:
+    pair = forward_and_adjoint(surrogate)
+    if pair is not None:
+        _, adjoint = pair
         return lambda x, cotangent: _adjoint_product(adjoint, x, cotangent)
     if callable(surrogate):
         return lambda x, cotangent: _vector_jacobian(surrogate, x, cotangent)

@@ -102,6 +102,9 @@ class ByMatrix(AffineOperator):
 
 
 class DeepinvLike:
+    def A(self, x):  # noqa: N802
+        return linear(x)
+
     def A_adjoint(self, y):  # noqa: N802
         return (y.to(MATRIX.dtype) @ MATRIX.conj()).reshape(-1, 1, 3, 4)
 
@@ -109,7 +112,7 @@ class DeepinvLike:
 class SigpyLike:
     """A Linop of one image: `H` is itself an operator, called with an array."""
 
-    oshape = (5,)
+    ishape, oshape = (1, 3, 4), (5,)
 
     def H(self, y):  # noqa: N802
         assert isinstance(y, np.ndarray)
