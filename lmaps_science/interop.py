@@ -154,7 +154,8 @@ class Function(Operator):
                 "operator like `forward`, or None for the identity"
             )
         self._forward = forward if autograd else ProxyGradient(forward, surrogate, numpy)
-        self.complex_data = self.forward(torch.zeros(1, *self.image_shape)).is_complex()
+        probe = self.forward(torch.zeros(1, *self.image_shape, device=self.device))
+        self.complex_data = probe.is_complex()
 
     def forward(self, x: Tensor) -> Tensor:
         """Noiseless data (batch, ...) of normalised images."""
