@@ -179,7 +179,8 @@ def test_the_host_runs_and_scores_it(checkout, workplace, name):
     prior, metric, arguments = RUNS[name]
     command = [str(checkout / "main.py"), "--config-dir=.", *arguments, "algorithm=lmaps"]
     command += [f"pretrain={prior}", f"problem.prior=pretrain/{prior}.pt", f"exp_name={name}"]
-    command += ["num_samples=2", f"problem.exp_dir=exps/{name}"]
+    samples = 1 if name == "fwi" else 2  # its evaluator takes no more
+    command += [f"num_samples={samples}", f"problem.exp_dir=exps/{name}"]
     result = subprocess.run(  # noqa: S603
         [sys.executable, *command], cwd=workplace, capture_output=True, text=True, check=False
     )
@@ -190,4 +191,4 @@ def test_the_host_runs_and_scores_it(checkout, workplace, name):
     (path,) = workplace.glob(f"exps/{name}/LMAPS/{name}/result_*.pt")
     recon = torch.load(path, weights_only=True)["recon"]
     assert recon.dtype == torch.float32
-    assert len(recon) == 2
+    assert len(recon) == samples
