@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
-from tiny import GENTLE, ONE_BY_ONE, SMALLER, data, host_operator, network, our_operator
+from omegaconf import DictConfig
+from tiny import GENTLE, ONE_BY_ONE, data, host_operator, methods, network, our_operator, seed_host
 
 CHANGES = {"blackhole": GENTLE, "scattering": ONE_BY_ONE, "mri": {}}
 
@@ -27,19 +27,14 @@ SEEDS = 30
 
 
 def run(
-    config: Path,
+    method: DictConfig,
     operator: object,
     net: torch.nn.Module,
     y: torch.Tensor,
-    problem: str,
     seed: int = 0,
 ) -> tuple[str, float, torch.Tensor | None]:
     """What became of it, the seconds, and the result."""
-    method = OmegaConf.load(config).method
-    changes = CHANGES[problem].get(config.stem, {})
-    method = OmegaConf.merge(method, SMALLER[config.stem], changes)
-    torch.manual_seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - the host's own
+    seed_host(seed)
     start = time.perf_counter()
     try:
         algorithm = instantiate(method, forward_op=operator, net=net)
@@ -71,14 +66,12 @@ def main() -> None:
     measured = data(problem)
     y = host(measured)
     ours(measured)
-    for config in sorted((checkout / "configs" / "algorithm").glob("*.yaml")):
-        if config.stem not in SMALLER:
-            continue
+    for name, method in methods(checkout, CHANGES[problem]):
         (theirs, their_seconds, expected), (own, seconds, result) = (
-            run(config, operator, net, y.clone(), problem) for operator in (host, ours)
+            run(method, operator, net, y.clone()) for operator in (host, ours)
         )
         row = {
-            "algorithm": config.stem,
+            "algorithm": name,
             "host": theirs,
             "ours": own,
             "host_seconds": round(their_seconds, 3),
@@ -88,7 +81,7 @@ def main() -> None:
             row["difference"] = float((result - expected).norm() / expected.norm())
             if row["difference"] > 1e-3:
                 row["errors"] = [
-                    errors(measured["target"], config, operator, net, y.clone(), problem)
+                    errors(measured["target"], method, operator, net, y.clone())
                     for operator in (host, ours)
                 ]
         print("ROW", json.dumps(row), flush=True)  # noqa: T201

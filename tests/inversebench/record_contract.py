@@ -16,16 +16,16 @@ from typing import Any
 import hydra.utils
 import numpy as np
 import torch
-from omegaconf import OmegaConf
 from recorder import Record, Recorder
 from tiny import (
     GENTLE,
     PROBLEMS,
     SCATTERING,
-    SMALLER,
     data,
     host_operator,
+    methods,
     network,
+    seed_host,
 )
 
 from lmaps_science.inversebench.network import pretrain_config
@@ -47,16 +47,8 @@ def of_algorithms(checkout: Path, blackhole: Path, problem: str) -> dict[str, Re
     host = host_operator(problem, blackhole)
     y = Recorder(host, operator)(data(problem))
     ran = []
-    for config in sorted((checkout / "configs" / "algorithm").glob("*.yaml")):
-        if config.stem not in SMALLER:
-            continue
-        method = OmegaConf.merge(
-            OmegaConf.load(config).method,
-            SMALLER[config.stem],
-            GENTLE.get(config.stem, {}) if problem == "blackhole" else {},
-        )
-        torch.manual_seed(0)
-        np.random.seed(0)  # noqa: NPY002 - the host's own
+    for name, method in methods(checkout, GENTLE if problem == "blackhole" else {}):
+        seed_host(0)
         mine: tuple[Record, Record] = ({}, {})
         try:
             algorithm = hydra.utils.instantiate(
@@ -66,9 +58,9 @@ def of_algorithms(checkout: Path, blackhole: Path, problem: str) -> dict[str, Re
             )
             algorithm.inference(y.clone(), num_samples=1)
         except Exception as error:
-            print(f"{problem}, {config.stem}: {type(error).__name__}: {error}")  # noqa: T201
+            print(f"{problem}, {name}: {type(error).__name__}: {error}")  # noqa: T201
             continue
-        ran.append(config.stem)
+        ran.append(name)
         for whole, part in zip((operator, net), mine, strict=True):
             whole.setdefault("attributes", {}).update(part["attributes"])
             calls = whole.setdefault("calls", [])

@@ -1,10 +1,12 @@
 """InverseBench's three problems and its algorithms at sizes of seconds."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import DictConfig, OmegaConf
 
 from lmaps_science.inversebench import operators
 from lmaps_science.inversebench.network import HostNetwork
@@ -72,6 +74,21 @@ GENTLE = {
 
 ONE_BY_ONE = {"dpg": {"batch_size": 1}, "scg": {"batch_size": 1}}
 """InverseBench's scattering answers for the first image of a batch only."""
+
+
+def methods(checkout: Path, changes: dict[str, dict]) -> Iterator[tuple[str, DictConfig]]:
+    """Every algorithm of a checkout that is known here: its name, and its method made small."""
+    for config in sorted((checkout / "configs" / "algorithm").glob("*.yaml")):
+        if config.stem in SMALLER:
+            method = OmegaConf.load(config).method
+            smaller = OmegaConf.merge(method, SMALLER[config.stem], changes.get(config.stem, {}))
+            yield config.stem, smaller
+
+
+def seed_host(seed: int) -> None:
+    """Seed both generators that InverseBench draws from."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the host's own
 
 
 def network(problem: str) -> HostNetwork:
