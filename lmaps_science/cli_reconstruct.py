@@ -35,6 +35,7 @@ Spread = Annotated[
         "lmaps reconstruct scattering measurement.h5 --out result",
         "lmaps reconstruct scattering measurement.h5 --out quick --samples 1 --steps 10",
         "lmaps reconstruct scattering measurement.h5 --out other --prior mine.safetensors",
+        "lmaps reconstruct scattering strong.h5 --out strong --full-wave --samples 4",
     )
 )
 @guarded
@@ -51,6 +52,13 @@ def scattering(
             help="lmaps; paper (LMAPS as published, gradient steps); diffpir; daps; tikhonov."
         ),
     ] = "lmaps",
+    full_wave: Annotated[
+        bool,
+        typer.Option(
+            "--full-wave",
+            help="Multiple scattering too, for objects of high contrast; needs the extra fullwave.",
+        ),
+    ] = False,
     spread: Spread = None,
     device: Device = "cpu",
     cache: Annotated[
@@ -75,6 +83,7 @@ def scattering(
         method=method,
         spread=spread,
         device=device,
+        full_wave=full_wave,
     )
     fit = f"χ² per datum {summary['data_fit']:.3g} (1: the noise)"
     if summary["metrics"] is not None:

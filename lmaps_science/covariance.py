@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmaps_science.operator import Operator
+from lmaps_science.operator import Operator, per_item
 
 NAMES = ("isotropic", "saturating", "calibrated", "gaussian")
 
@@ -43,6 +43,10 @@ class ScaledIdentity:
     def scaled(self, factor: float) -> "ScaledIdentity":
         """Sigma times `factor`."""
         return ScaledIdentity(factor * self.variance)
+
+    def half_energy(self, x: Tensor) -> Tensor:
+        """1/2 x^T Sigma^-1 x, (batch,)."""
+        return 0.5 * per_item(x**2) / self.variance
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,12 @@ class LowRank:
     def scaled(self, factor: float) -> "LowRank":
         """Sigma times `factor`."""
         return LowRank(self.basis, factor * self.variances, factor * self.rest)
+
+    def half_energy(self, x: Tensor) -> Tensor:
+        """1/2 x^T Sigma^-1 x, (batch,)."""
+        coefficients = x.flatten(1) @ self.basis
+        known = per_item(coefficients**2 * (1 / self.variances - 1 / self.rest))
+        return 0.5 * (per_item(x**2) / self.rest + known)
 
 
 Covariance = ScaledIdentity | LowRank

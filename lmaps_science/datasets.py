@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
+from importlib import import_module
 from pathlib import Path
 
 from lmaps_science.files import atomic_path
@@ -52,6 +53,9 @@ class DataSet:
         What it is called, what it is, under which licence, and who made it.
     files : tuple of DataFile
         What it is made of.
+    convert : str or None
+        ``"module:function"`` of what reads a file whose format is not one that ``lmaps
+        reconstruct`` takes; what it returns is written beside it.
     """
 
     name: str
@@ -59,6 +63,7 @@ class DataSet:
     license: str
     source: str
     files: tuple[DataFile, ...]
+    convert: str | None = None
 
     @property
     def needs_mirror(self) -> bool:
@@ -113,6 +118,7 @@ _ALL = (
                 _FOAM + "FoamDielExtTM_3_GHz_conj_1.mat",
             ),
         ),
+        convert="lmaps_science.problems.scattering.fresnel:read_foam",
     ),
     DataSet(
         "fresnel-cylinder",
@@ -125,6 +131,7 @@ _ALL = (
                 "08431b6e3763e4cf22fdbf2b55e74cb7a15e279d79ee3043c216aba95ed2ec09",
             ),
         ),
+        convert="lmaps_science.problems.scattering.fresnel:read_cylinder",
     ),
     DataSet(
         "black-hole-models",
@@ -193,7 +200,7 @@ def get_data(
     Returns
     -------
     list of Path
-        The files.
+        The files, and what was converted of them.
 
     Raises
     ------
@@ -215,7 +222,16 @@ def get_data(
             f"{', '.join(file.path for file in data_set.files)}"
         )
     target = Path(folder) if folder is not None else data_folder() / name
-    return [_get_file(file, target / file.name, mirror) for file in data_set.files]
+    files = [_get_file(file, target / file.name, mirror) for file in data_set.files]
+    return files if data_set.convert is None else files + [_convert(data_set, f) for f in files]
+
+
+def _convert(data_set: DataSet, source: Path) -> Path:
+    """Write a file that ``lmaps reconstruct`` takes beside one that it does not."""
+    module, function = str(data_set.convert).split(":")
+    target = source.with_name(f"{data_set.name}.h5")
+    getattr(import_module(module), function)(source).write(target)
+    return target
 
 
 def _get_file(file: DataFile, target: Path, mirror: str | Path | None) -> Path:

@@ -72,6 +72,9 @@ class LocalMap(ABC):
     def __init__(self, operator: Operator, y: Tensor, weight: float) -> None:
         self.operator, self.y, self.weight = operator, y, weight
 
+    def begin(self, share: float) -> None:  # noqa: B027 - most have nothing to do
+        """Told before each noise level the share of the levels that will be done with it."""
+
     @abstractmethod
     def mode(self, m: Tensor, covariance: Covariance) -> Solution:
         """The local MAP."""

@@ -200,6 +200,30 @@ class AffineOperator(Operator):
         return None
 
 
+class LinearizableOperator(Operator):
+    """A nonlinear operator that can be expanded to first order about any image.
+
+    Its loss is the squared norm of H(x) - y. `forward` is the truth, however it is computed; the
+    expansion may be that of a surrogate.
+
+    Attributes
+    ----------
+    num_frequencies : int
+        Length of the data's first axis where that goes from long waves to short ones, so that
+        its first entries alone make an easier problem; 1 for any other data.
+    """
+
+    num_frequencies = 1
+
+    @abstractmethod
+    def linearize(self, x: Tensor, y: Tensor) -> AffineOperator:
+        """Expansion about images `x`: equal to H there; each image has its own."""
+
+    def lowest(self, count: int) -> "LinearizableOperator":
+        """The same with the first `count` frequencies only."""
+        return self
+
+
 def check_adjoint(operator: AffineOperator, seed: int = 0) -> float:
     """Dot-product test, |<J x, y> - <x, J^T y>| / (|J x| |y|), of an operator's adjoint.
 
@@ -222,6 +246,47 @@ def check_adjoint(operator: AffineOperator, seed: int = 0) -> float:
     left = (jx.conj() * y).sum().real
     right = (x * operator.adjoint(y)).sum()
     return float((left - right).abs() / (jx.abs().square().sum() * y.abs().square().sum()).sqrt())
+
+
+def check_surrogate(
+    operator: Operator, y: Tensor, x: Tensor, count: int = 16, step: float = 1e-2, seed: int = 0
+) -> float:
+    """How well `gradient`, which may be that of a surrogate, agrees with the true loss.
+
+    Its slopes in smooth random directions against central differences of `loss`.
+
+    Parameters
+    ----------
+    operator : Operator
+        The operator to test.
+    y : Tensor
+        Data, (1, ...).
+    x : Tensor
+        Where to test, (1, channels, y, x).
+    count : int
+        Directions, each of unit mean square.
+    step : float
+        Of the difference; large enough for the true loss to change.
+    seed : int
+        Of the directions.
+
+    Returns
+    -------
+    float
+        Cosine between the slopes and the differences: 1 where they agree, below 0 where the
+        gradient points uphill.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    noise = randn(x.expand(count, *x.shape[1:]), generator)
+    directions = torch.nn.functional.avg_pool2d(noise, 5, stride=1, padding=2)
+    directions = directions / directions.square().mean((1, 2, 3), keepdim=True).sqrt()
+    _, gradient = operator.loss_and_gradient(x, y)
+    slopes = per_item(directions * gradient)
+    ahead, behind = (
+        torch.cat([operator.loss(x + s * step * d, y) for d in directions.split(1)])
+        for s in (1, -1)
+    )
+    return float(torch.nn.functional.cosine_similarity(slopes, (ahead - behind).to(slopes), dim=0))
 
 
 def check_gradient(operator: Operator, y: Tensor, seed: int = 0, step: float = 1e-3) -> float:

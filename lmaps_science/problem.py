@@ -44,7 +44,7 @@ class Problem(ABC):
     quantity : str
         What its images show, with the unit.
     default_prior : str
-        Name of the installed prior that suits it.
+        Name of the installed prior that suits it, in general.
     default_samples : int
         Seeds.
     """
@@ -58,6 +58,10 @@ class Problem(ABC):
     @abstractmethod
     def read(self, paths: Sequence[Path], device: str) -> Measurement:
         """Read a measurement; subclasses take options of their own as keywords."""
+
+    def prior_for(self, measurement: Measurement) -> str:
+        """Name of the installed prior that suits a measurement."""
+        return self.default_prior
 
     @abstractmethod
     def misfit_scale(self, operator: Any) -> float:  # noqa: ANN401

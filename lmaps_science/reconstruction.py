@@ -134,7 +134,9 @@ def reconstruct(
     paths = [Path(f) for f in ([file] if isinstance(file, (str, Path)) else file)]
     measurement = kind.read(paths, device, **options)
     network = (
-        None if method in WITHOUT_PRIOR else load_prior(prior or kind.default_prior, device=device)
+        None
+        if method in WITHOUT_PRIOR
+        else load_prior(prior or kind.prior_for(measurement), device=device)
     )
     notes = [] if network is None else check_prior(network, measurement.operator, kind)
     denoiser = None if network is None else Batched(network, batch_size)
@@ -211,7 +213,7 @@ class _Run:
         truth = None if measurement.truth is None else measurement.truth[0, 0].cpu().numpy()
         shown = None if draws is None else kind.displayed(draws)
         baselines, compared = self._baselines(measurement, truth) if self.compare else ({}, None)
-        settings = SETTINGS[kind.name]
+        settings = SETTINGS[operator.problem]
         summary = {
             "problem": kind.name,
             "method": self.method,

@@ -19,7 +19,8 @@ from lmaps_science.local_map import (
     Spectral,
     noise_like,
 )
-from lmaps_science.operator import AffineOperator, Operator
+from lmaps_science.operator import AffineOperator, LinearizableOperator, Operator
+from lmaps_science.relinearization import Relinearization
 from lmaps_science.schedule import karras_levels
 from lmaps_science.settings import SETTINGS
 
@@ -235,6 +236,7 @@ class LMAPS:
             start = time.perf_counter()
             m = self.operator.fix_gauge(self.prior(x, sigma), self._peak(sigma))
             denoised = time.perf_counter()
+            local.begin((step + 1) / len(self.sigmas))
             # To a mode, less weight of the data and a narrower covariance are the same.
             Sigma = self.covariance(sigma).scaled(self.defaults.data_weight(sigma))
             solution = (
@@ -293,6 +295,8 @@ class LMAPS:
             tolerance = self.defaults.cg_tolerance
             return ConjugateGradient(self.operator, y, self.weight, tolerance)
         if name == "gauss_newton":
+            if isinstance(self.operator, LinearizableOperator):
+                return Relinearization(self.operator, y, self.weight)
             return GaussNewton(self.operator, y, self.weight)
         if not isinstance(self.operator, AffineOperator):
             raise ValueError(
@@ -308,7 +312,8 @@ def _best_solver(operator: Operator) -> str:
         return "spectral"
     if operator.quadratic:
         return "cg"
-    return "gauss_newton" if isinstance(operator, DataSpaceOperator) else "gradient"
+    smooth = isinstance(operator, DataSpaceOperator | LinearizableOperator)
+    return "gauss_newton" if smooth else "gradient"
 
 
 def renoise(

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lmaps_science.operator import check_surrogate
 from lmaps_science.problem import Measurement, Problem
 
 if TYPE_CHECKING:
@@ -20,23 +21,25 @@ class Scattering(Problem):
     """Permittivity contrast from scattered fields."""
 
     name = "scattering"
-    title = "Linear inverse scattering"
+    title = "Inverse scattering"
     quantity = "permittivity contrast"
     default_prior = "cells-128"
 
-    def read(self, paths: Sequence[Path], device: str) -> Measurement:
-        """Read an HDF5 file."""
+    def read(self, paths: Sequence[Path], device: str, full_wave: bool = False) -> Measurement:
+        """Read an HDF5 file; to be inverted in the Born approximation or with the full wave."""
         from lmaps_science.problems.scattering.data import read_measurement
 
         if len(paths) != 1:
             raise ValueError(f"scattering: expected one file, got {len(paths)}")
-        return read_measurement(paths[0], device)
+        return read_measurement(paths[0], device, full_wave)
 
-    def write(self, path: Path, measurement: Measurement) -> None:
+    def prior_for(self, measurement: Measurement) -> str:
+        """Objects of a few materials are what scatters strongly."""
+        return "shapes-64" if _is_full_wave(measurement.operator) else self.default_prior
+
+    def write(self, path: Path, measurement: Any) -> None:  # noqa: ANN401
         """Write the measurement in its own format, which has room for the image."""
-        from lmaps_science.problems.scattering.data import write_measurement
-
-        write_measurement(path, measurement.operator, measurement.y, measurement.truth)
+        measurement.content.write(path)
 
     def misfit_scale(self, operator: Any) -> float:  # noqa: ANN401
         """1 / (data sigma²)."""
@@ -44,7 +47,8 @@ class Scattering(Problem):
 
     def residuals(self, operator: Any, x: Tensor, y: Tensor) -> NDArray[np.float64]:  # noqa: ANN401
         """Real and imaginary parts of the measured residuals."""
-        residual = torch.as_tensor(operator.forward(x) - y, dtype=torch.complex128)
+        predicted = operator.predict(x, y) if _is_full_wave(operator) else operator.forward(x)
+        residual = torch.as_tensor(predicted - y, dtype=torch.complex128)
         measured = residual if operator.mask is None else residual[operator.mask[None]]
         # Half of the noise's variance is in each of the real and imaginary parts.
         parts = torch.view_as_real(measured).flatten() / (operator.sigma_noise / np.sqrt(2))
@@ -62,6 +66,23 @@ class Scattering(Problem):
         functions = {"psnr": psnr, "ssim": ssim, "nrmse": nrmse}
         return {name: round(float(function(a, b)), 5) for name, function in functions.items()}
 
+    def describe(self, measurement: Measurement, x: Tensor) -> dict[str, Any]:
+        """Which physics, what the data leave unexplained, and how good its surrogate is."""
+        operator, y = measurement.operator, measurement.y
+        if not _is_full_wave(operator):
+            return {}
+        mean = x.mean(0, keepdim=True)
+        misfit = (operator.loss(mean, y) / y.abs().square().sum()).sqrt()
+        told: dict[str, Any] = {
+            "full_wave": True,
+            "relative_misfit": round(float(misfit), 5),
+            "surrogate_agreement": round(check_surrogate(operator, y, mean), 5),
+        }
+        if operator.free_gain:
+            gain = operator.gain(operator.forward(mean), y)[0]
+            told["gain"] = [[round(float(part), 4) for part in (c.real, c.imag)] for c in gain]
+        return told
+
     def describe_image(self, result: "Result") -> Mapping[str, str]:
         """Figures of merit where the truth is known."""
         metrics = result.summary["metrics"]
@@ -78,6 +99,12 @@ class Scattering(Problem):
         from lmaps_science.plot import save_figure
 
         save_figure(result, extent(result.measurement.operator), path)
+
+
+def _is_full_wave(operator: Any) -> bool:  # noqa: ANN401
+    from lmaps_science.problems.scattering.fullwave import FullWaveScattering
+
+    return isinstance(operator, FullWaveScattering)
 
 
 def extent(operator: Any) -> "Extent":  # noqa: ANN401

@@ -232,25 +232,14 @@ class InverseScattering(AffineOperator):
         ValueError
             If the data are real, of the wrong shape, or not finite where measured.
         """
-        data = y.detach() if isinstance(y, Tensor) else torch.from_numpy(np.array(y))
-        if not data.is_complex():
-            raise ValueError(
-                f"scattered field: expected complex data, got {data.dtype} of shape "
-                f"{tuple(data.shape)}: join real and imaginary parts into complex numbers"
-            )
+        data = complex_tensor(y)
         if data.ndim not in (2, 3) or data.shape[-2:] != self.data_shape:
             raise ValueError(
                 f"scattered field: expected shape (transmitters, receivers) = {self.data_shape}, "
                 f"or with an axis of cases before, got {tuple(data.shape)}"
             )
         data = self._masked(data.reshape(-1, *self.data_shape).to(self.device))
-        bad = int((~torch.isfinite(data)).sum())
-        if bad:
-            raise ValueError(
-                f"scattered field: expected finite numbers, got {bad} NaN or infinite of "
-                f"{data.numel()}: leave out unmeasured data with a receiver mask"
-            )
-        return data
+        return finite(data)
 
     def _scatter(self, contrast: Tensor) -> Tensor:
         fields = self._factors(contrast.dtype)
@@ -281,6 +270,28 @@ class InverseScattering(AffineOperator):
         # On a GPU single precision products may silently become TF32, far too coarse here.
         use_single = single and self.device.type == "cpu"
         return self._fields[torch.complex64 if use_single else torch.complex128]
+
+
+def complex_tensor(y: ArrayLike | Tensor) -> Tensor:
+    """Measured fields as a tensor; raises ValueError if they are real."""
+    data = y.detach() if isinstance(y, Tensor) else torch.from_numpy(np.array(y))
+    if not data.is_complex():
+        raise ValueError(
+            f"scattered field: expected complex data, got {data.dtype} of shape "
+            f"{tuple(data.shape)}: join real and imaginary parts into complex numbers"
+        )
+    return data
+
+
+def finite(data: Tensor) -> Tensor:
+    """The measured fields; raises ValueError if they hold NaN or infinity."""
+    bad = int((~torch.isfinite(data)).sum())
+    if bad:
+        raise ValueError(
+            f"scattered field: expected finite numbers, got {bad} NaN or infinite of "
+            f"{data.numel()}: leave out unmeasured data with a receiver mask"
+        )
+    return data
 
 
 def _squares(residual: Tensor) -> Tensor:
