@@ -56,7 +56,7 @@ def scattering(
         bool,
         typer.Option(
             "--full-wave",
-            help="Multiple scattering too, for objects of high contrast; needs the extra fullwave.",
+            help="Multiple scattering too, for objects of high contrast; slower.",
         ),
     ] = False,
     spread: Spread = None,

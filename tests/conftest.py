@@ -1,6 +1,8 @@
 """Where the tests find their data."""
 
+import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,23 @@ from tests.small import small_measurement, small_prior
 
 GOLDEN = Path(__file__).parent / "golden"
 MIRROR = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Say that the full-wave solver was not run where it is not installed."""
+    if item.get_closest_marker("fullwave") and not _has_deepinv():
+        pytest.skip("full-wave solver not run: deepinv is not installed (make test-fullwave)")
+
+
+@cache
+def _has_deepinv() -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import deepinv.physics.scattering  # noqa: F401
+        except (ImportError, RuntimeError):
+            return False
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -60,8 +60,6 @@ def read_measurement(
         If there is no such file.
     ValueError
         If something in it is missing or wrong; the message names it.
-    ImportError
-        If the full wave is asked for and its solver is not installed.
     """
     content = read_fields(path)
     try:
@@ -135,6 +133,5 @@ def _operator_and_data(
     )
     y = exact.check_data(content.field)
     if full_wave:
-        exact.prepare()
         return exact, y
     return exact.born(), y

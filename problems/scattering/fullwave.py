@@ -14,7 +14,6 @@ from lmaps_science.problems.scattering.bands import Band
 from lmaps_science.problems.scattering.distorted_born import DistortedBorn, Expansion
 from lmaps_science.problems.scattering.geometry import Geometry
 from lmaps_science.problems.scattering.lippmann_schwinger import (
-    FieldSolver,
     FieldSolverFactory,
     LippmannSchwinger,
 )
@@ -72,7 +71,13 @@ class FullWaveScattering(LinearizableOperator):
         wavenumbers = [geometry.wavenumber for geometry in geometries]
         if wavenumbers != sorted(wavenumbers):
             raise ValueError(f"wavenumber: expected the lowest first, got {wavenumbers}")
-        sigmas = np.broadcast_to(np.asarray(sigma_noise, dtype=float), len(geometries))
+        sigmas = np.ravel(sigma_noise).astype(float)
+        if len(sigmas) not in (1, len(geometries)):
+            raise ValueError(
+                f"sigma_noise: expected one number, or one for each of {len(geometries)} "
+                f"frequencies, got {len(sigmas)}"
+            )
+        sigmas = np.broadcast_to(sigmas, len(geometries))
         if not (np.isfinite(sigmas).all() and (sigmas > 0).all()):
             raise ValueError(f"sigma_noise: expected positive numbers, got {sigma_noise}")
         if not (contrast_scale and math.isfinite(contrast_scale)):
@@ -84,22 +89,12 @@ class FullWaveScattering(LinearizableOperator):
         self.bands = [Band(geometry, self.device) for geometry in geometries]
         self.mask = torch.stack([band.mask for band in self.bands])
         self.num_frequencies = len(self.bands)
-        self._make_solver = field_solver
-        self._solvers: list[FieldSolver] = []
+        self._total_fields = [field_solver(g, self.device) for g in geometries]
 
     @property
     def geometry(self) -> Geometry:
         """Sensors and grid, at the first frequency."""
         return self.bands[0].geometry
-
-    def prepare(self) -> None:
-        """Make the solvers for the total fields; otherwise that waits for their first use."""
-        if len(self._solvers) < len(self.bands):
-            side = max(self.image_shape[1:])
-            geometries = [band.geometry for band in self.bands]
-            self._solvers = [
-                self._make_solver(g.wavenumber, g.pixel_size, side, self.device) for g in geometries
-            ]
 
     @property
     def data_shape(self) -> tuple[int, int, int]:
@@ -172,10 +167,9 @@ class FullWaveScattering(LinearizableOperator):
 
     def lowest(self, count: int) -> "FullWaveScattering":
         """The same with the first `count` frequencies only, whose data come first too."""
-        self.prepare()
         part = copy.copy(self)
         part.num_frequencies = count
-        part.bands, part._solvers = self.bands[:count], self._solvers[:count]
+        part.bands, part._total_fields = self.bands[:count], self._total_fields[:count]
         part.sigmas, part.mask = self.sigmas[:count], self.mask[:count]
         return part
 
@@ -207,17 +201,13 @@ class FullWaveScattering(LinearizableOperator):
         sigmas = torch.tensor(self.sigmas, dtype=torch.float64, device=self.device)
         return (data / sigmas[:, None, None])[None]
 
-    def _solver(self, index: int) -> FieldSolver:
-        self.prepare()
-        return self._solvers[index]
-
     def _value(self, index: int, contrast: Tensor) -> Tensor:
-        band, total_field = self.bands[index], self._solver(index)
+        band, total_field = self.bands[index], self._total_fields[index]
         transmitted = band.transmitted(total_field(contrast, band.sources()))
         return band.data(contrast, transmitted, band.basis[None].to(transmitted.dtype))
 
     def _expand(self, index: int, contrast: Tensor, y: Tensor, sigma: float) -> Expansion:
-        band, total_field = self.bands[index], self._solver(index)
+        band, total_field = self.bands[index], self._total_fields[index]
         received = total_field(contrast, band.basis)
         transmitted = band.combined(received)
         value = band.data(contrast, transmitted, band.basis[None].to(received.dtype))

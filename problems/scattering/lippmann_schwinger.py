@@ -1,17 +1,22 @@
-"""Total fields inside an object, with the integral kernel and the Krylov solver of deepinv."""
+"""Total fields inside an object: the Lippmann-Schwinger integral equation."""
 
+import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator, bicgstab
+from scipy.special import hankel1, j0, j1
 from torch import Tensor
-from torch.nn.functional import pad
+
+from lmaps_science.problems.scattering.geometry import Geometry
 
 FieldSolver = Callable[[Tensor, Tensor], Tensor]
 """Total fields (batch, n, y, x) of contrasts (batch, 1, y, x) in incident fields (n, y, x)."""
 
-FieldSolverFactory = Callable[[float, float, int, torch.device], FieldSolver]
-"""A `FieldSolver` for a wavenumber (rad/m), pixel size (metre), pixels a side and device."""
+FieldSolverFactory = Callable[[Geometry, torch.device], FieldSolver]
+"""A `FieldSolver` for the grid and wavenumber of a geometry."""
 
 _LARGEST_RESIDUAL = 0.05
 
@@ -21,57 +26,46 @@ class LippmannSchwinger:
 
     Parameters
     ----------
-    wavenumber : float
-        In the background medium, rad/m.
-    pixel_size : float
-        Metre.
-    num_pixels : int
-        Along the longer side of the grid.
+    geometry : Geometry
+        Of its sensors nothing matters.
     device : torch.device
-        Where to solve.
+        Where to convolve.
     tolerance : float
-        Of the residual, relative to the incident fields.
+        Of the residual of all incident fields together, relative to these.
     max_iterations : int
-        Two products with the kernel each.
+        Of two convolutions each.
     dtype : torch.dtype
         Complex.
 
     Raises
     ------
-    ImportError
-        If deepinv is not installed.
     ValueError
         If the pixels are too coarse for the wave.
 
     References
     ----------
-    Vico, Greengard, Ferrando, J. Comput. Phys. 323, 191 (2016), for the kernel.
+    van der Vorst, SIAM J. Sci. Stat. Comput. 13, 631 (1992).
     """
 
     def __init__(
         self,
-        wavenumber: float,
-        pixel_size: float,
-        num_pixels: int,
+        geometry: Geometry,
         device: torch.device,
-        tolerance: float = 1e-3,
-        max_iterations: int = 400,
+        tolerance: float = 3e-4,
+        max_iterations: int = 200,
         dtype: torch.dtype = torch.complex64,
     ) -> None:
-        self._deepinv = _import_deepinv()
-        wavelength = 2 * torch.pi / wavenumber
-        if wavelength < 2 * pixel_size:
+        wavelength = 2 * np.pi / geometry.wavenumber
+        if wavelength < 2 * geometry.pixel_size:
             raise ValueError(
-                f"full-wave scattering: a wavelength of {wavelength:.3g} m needs pixels of at "
-                f"most half of it, got {pixel_size:.3g} m: use a finer grid or a lower frequency"
+                f"full-wave scattering: a wavelength of {wavelength:.3g} m needs pixels of at most "
+                f"half of it, got {geometry.pixel_size:.3g} m: use a finer grid or a lower "
+                "frequency"
             )
-        self.num_pixels, self.dtype, self.k2 = num_pixels, dtype, wavenumber**2
-        self.tolerance, self.max_iterations = tolerance, max_iterations
-        # In double precision, where its terms cancel, and off the grid's own frequencies, where
-        # the kernel is 0 / 0.
-        k = torch.tensor(wavenumber * (1 + 1e-9), dtype=torch.complex128)
-        _, kernel = self._deepinv.green_fourier(num_pixels, num_pixels * pixel_size, k)
-        self._kernel = kernel.to(device, dtype)
+        self.k2, self.shape = geometry.wavenumber**2, geometry.grid_shape
+        self.tolerance, self.max_iterations, self.dtype = tolerance, max_iterations, dtype
+        kernel = torch.from_numpy(self.k2 * truncated_kernel(geometry))
+        self.kernel = torch.fft.fft2(kernel).to(device, dtype)
 
     @torch.no_grad()
     def __call__(self, contrast: Tensor, incident: Tensor) -> Tensor:
@@ -89,49 +83,55 @@ class LippmannSchwinger:
         FloatingPointError
             If the equation could not be solved.
         """
-        height, width = contrast.shape[2:]
-        missing = (0, self.num_pixels - width, 0, self.num_pixels - height)
-        incident = pad(incident.to(self.dtype), missing)
-        potentials = pad(self.k2 * contrast.to(self.dtype), missing)
-        return torch.stack([self._total(p, incident) for p in potentials])[..., :height, :width]
+        incident = incident.to(self.dtype)
+        return torch.stack([self._total(c, incident) for c in contrast.to(self.dtype)])
 
-    def _total(self, potential: Tensor, incident: Tensor) -> Tensor:
-        def equation(field: Tensor) -> Tensor:
-            source = (potential * field)[None]
-            return field - self._deepinv.apply_filter(source, self._kernel)[0]
+    def _total(self, contrast: Tensor, incident: Tensor) -> Tensor:
+        def equation(values: NDArray) -> NDArray:
+            field = torch.from_numpy(values).to(incident).view_as(incident)
+            return (field - self._convolve(contrast * field)).cpu().numpy().ravel()
 
-        field: Tensor = self._deepinv.bicgstab(
-            equation,
-            incident,
-            init=incident.clone(),
-            max_iter=self.max_iterations,
-            tol=self.tolerance,
-            parallel_dim=None,  # one stopping rule for all fields of an image
+        right = incident.cpu().numpy().ravel()
+        operator = LinearOperator((right.size, right.size), equation, dtype=right.dtype)
+        field, _ = bicgstab(
+            operator, right, x0=right, rtol=self.tolerance, atol=0, maxiter=self.max_iterations
         )
-        residual = float((equation(field) - incident).norm() / incident.norm())
+        residual = np.linalg.norm(operator @ field - right) / np.linalg.norm(right)
         if not residual < _LARGEST_RESIDUAL:
             raise FloatingPointError(
-                f"full-wave scattering: the total field was not found, relative residual "
-                f"{residual:.1e} after {self.max_iterations} iterations, at a largest contrast of "
-                f"{float(potential.abs().max()) / self.k2:.3g}: the object scatters too strongly "
-                "for this solver; lower contrast_scale or the highest frequency"
+                f"full-wave scattering: no total field found, relative residual {residual:.1e} "
+                f"after {self.max_iterations} iterations, for a largest contrast of "
+                f"{float(contrast.abs().max()):.3g}: it scatters too strongly for this solver; "
+                "lower contrast_scale, or leave out the highest frequencies"
             )
-        return field
+        return torch.from_numpy(field).to(incident).view_as(incident)
+
+    def _convolve(self, source: Tensor) -> Tensor:
+        height, width = self.shape
+        spectrum = torch.fft.fft2(source, s=self.kernel.shape)
+        return torch.fft.ifft2(spectrum * self.kernel)[..., :height, :width]
 
 
-class _Deepinv(NamedTuple):
-    bicgstab: Callable[..., Tensor]
-    green_fourier: Callable[..., Any]
-    apply_filter: Callable[..., Tensor]
+def truncated_kernel(geometry: Geometry) -> NDArray[np.complex128]:
+    """dx² (i/4) H0⁽¹⁾(k|d|) between pixels at offsets d, (2 Ny, 2 Nx), in the order of an FFT.
 
+    The Green's function is cut off beyond the longest offset, which makes its Fourier transform
+    smooth; on a grid that resolves the field, the sum over pixels is then as exact as they are.
 
-def _import_deepinv() -> _Deepinv:
-    try:
-        from deepinv.optim.linear import bicgstab
-        from deepinv.physics.scattering import apply_filter, green_fourier
-    except (ImportError, RuntimeError) as error:
-        raise ImportError(
-            "full-wave scattering needs deepinv and a torchvision that fits the installed torch "
-            f"({torch.__version__}): pip install 'lmaps-science[fullwave]'"
-        ) from error
-    return _Deepinv(bicgstab, green_fourier, apply_filter)
+    References
+    ----------
+    Vico, Greengard, Ferrando, J. Comput. Phys. 323, 191 (2016), eq. 16.
+    """
+    side = max(geometry.grid_shape)
+    # Off the grid's own frequencies s, at which the quotient is 0 / 0.
+    k = geometry.wavenumber * (1 + 1e-9)
+    cutoff = math.sqrt(2) * 1.05 * side * geometry.pixel_size
+    frequencies = 2 * np.pi * np.fft.fftfreq(4 * side, geometry.pixel_size)
+    s = np.hypot(frequencies[:, None], frequencies)
+    at_rim = s * j1(cutoff * s) * hankel1(0, cutoff * k) - k * j0(cutoff * s) * hankel1(
+        1, cutoff * k
+    )
+    transform = (1 + 0.5j * np.pi * cutoff * at_rim) / (s**2 - k**2)
+    kernel = np.fft.ifft2(transform)
+    offsets = [np.r_[:n, -n:0] for n in geometry.grid_shape]
+    return kernel[np.ix_(*offsets)]
