@@ -219,6 +219,10 @@ class LinearizableOperator(Operator):
     def linearize(self, x: Tensor, y: Tensor) -> AffineOperator:
         """Expansion about images `x`: equal to H there; each image has its own."""
 
+    def loss_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`loss` and its gradient, by the derivative of `linearize`."""
+        return self.linearize(x, y).loss_and_gradient(x, y)
+
     def lowest(self, count: int) -> "LinearizableOperator":
         """The same with the first `count` frequencies only."""
         return self

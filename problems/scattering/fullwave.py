@@ -132,10 +132,6 @@ class FullWaveScattering(LinearizableOperator):
         """1: the loss is chi squared of complex data of unit total variance."""
         return 1.0
 
-    def loss_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """`loss` and its gradient, by the derivative of `linearize`."""
-        return self.linearize(x, y).loss_and_gradient(x, y)
-
     def linearize(self, x: Tensor, y: Tensor) -> DistortedBorn:
         """Expansion of `predict` about images `x`; its gains are those that fit `y`."""
         contrast = self.unnormalize(x)
