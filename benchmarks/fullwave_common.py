@@ -74,7 +74,7 @@ def error(image: Tensor, truth: Tensor) -> float:
 
 
 def registered_error(image: Tensor, truth: Tensor) -> tuple[float, NDArray[np.float64]]:
-    """Relative error once the truth is moved to where it fits best, and that move, pixels (y, x)."""
+    """Relative error with the truth moved to where it fits best; that move in pixels (y, x)."""
     fixed, moving = image.squeeze().numpy(), truth.squeeze().numpy()
 
     def misfit(move: NDArray) -> float:
@@ -131,7 +131,7 @@ def full_wave_total_variation(
         penalty = weight * _total_variation(roughness) / shape[-1]
         penalty.backward()
         slope = gradient / operator.unnorm_scale / energy + roughness.grad
-        return float(loss) / energy + float(penalty), slope.double().numpy().ravel()
+        return float(loss) / energy + penalty.item(), slope.double().numpy().ravel()
 
     start = np.full(int(np.prod(shape)), 0.05)
     found = minimize(

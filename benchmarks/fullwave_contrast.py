@@ -38,20 +38,20 @@ def main() -> None:
         figures = [f"{mean(errors[name]):.3f} ({max(errors[name]):.3f})" for name in NAMES]
         rows.append([f"{contrast:g}", *figures, f"{mean(misfits):.2f}", f"{mean(seconds):.1f}"])
 
-    axes = plt.figure(figsize=(5, 3.6), layout="constrained").subplots()
+    figure, axes = plt.subplots(figsize=(5, 3.6), layout="constrained")
     for name, marker in zip(NAMES, "s^o", strict=True):
         axes.plot(options.contrasts, curves[name], marker=marker, label=name)
     axes.set(xlabel="largest permittivity contrast", ylabel="relative error", ylim=(0, None))
     axes.legend(frameon=False)
-    axes.figure.savefig(RESULTS / "fullwave_contrast.png", dpi=130)
+    figure.savefig(RESULTS / "fullwave_contrast.png", dpi=130)
     report(
         "fullwave_contrast",
         "Relative error of the contrast, mean (worst), one sample",
         ["contrast", *NAMES, "χ² per datum", "CPU s"],
         rows,
         prior=prior_facts(prior),
-        objects=f"{options.cases} held-out shapes, 1, 2 and 4 GHz, 15 cm wide, noise 2 %, simulated on "
-        "128×128 and reconstructed on 64×64",
+        objects=f"{options.cases} held-out shapes, 1, 2 and 4 GHz, 15 cm wide, noise 2 %, "
+        "simulated on 128×128 and reconstructed on 64×64",
         weights="of total variation, and of the noise that Born's LMAPS is told: the best for "
         "each object",
     )
