@@ -45,7 +45,7 @@ class Relinearization(PerturbAndSolve):
         operator: Operator,
         y: Tensor,
         weight: float,
-        max_iterations: int = 2,
+        max_iterations: int = 1,
         tolerance: float = 1e-2,
         cg_tolerance: float = 1e-2,
     ) -> None:

@@ -57,7 +57,7 @@ SETTINGS = {
         tempering=0.5,
         lower_bound=-1.0,
     ),
-    "fullwave": Settings(sigma_max=1.0),
+    "fullwave": Settings(num_steps=40, sigma_max=3.0, mode_covariance="calibrated", mode_width=2.0),
     "generic": Settings(),
     "mri": Settings(
         num_steps=25,

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from lmaps_science.result import Result
 
 
+_UNEXPLAINED = 3.0
+"""χ² per datum above which the image is not to be trusted."""
+
+
 class Scattering(Problem):
     """Permittivity contrast from scattered fields."""
 
@@ -84,15 +88,31 @@ class Scattering(Problem):
         return told
 
     def describe_image(self, result: "Result") -> Mapping[str, str]:
-        """Figures of merit where the truth is known."""
-        metrics = result.summary["metrics"]
+        """How the full wave fits, and figures of merit where the truth is known."""
+        metrics, rows = result.summary["metrics"], {}
+        if _is_full_wave(result.measurement.operator):
+            rows["Fields unexplained"] = f"{100 * result.summary['relative_misfit']:.1f} %"
+            rows["Gradient against the true misfit"] = (
+                f"cosine {result.summary['surrogate_agreement']:.4f}"
+            )
         if metrics is None:
-            return {}
-        return {
+            return rows
+        return rows | {
             "PSNR": f"{metrics['psnr']:.2f} dB",
             "SSIM": f"{metrics['ssim']:.4f}",
             "Relative error": f"{100 * metrics['nrmse']:.2f} %",
         }
+
+    def caveats(self, result: "Result", prior: str | None) -> list[str]:  # noqa: ARG002
+        """Where the full wave ended in a wrong minimum."""
+        fit = result.summary["data_fit"]
+        if not _is_full_wave(result.measurement.operator) or fit < _UNEXPLAINED:
+            return []
+        return [
+            f"the image does not explain the data (χ² per datum {fit:.3g}): the noise is larger "
+            "than the file says, or the search ended in a wrong minimum, as it does where the "
+            "object delays the wave by more than half a period; lower frequencies help"
+        ]
 
     def save_figure(self, result: "Result", path: Path) -> None:
         """Truth, image, error and spread above the fit to the data."""

@@ -108,15 +108,18 @@ class FullWaveScattering(LinearizableOperator):
         return int(self.mask.sum())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Data over their noise, (batch, frequencies, transmitters, receivers), gain 1."""
-        contrast = self.unnormalize(x)
-        values = [self._value(i, contrast) for i in range(len(self.bands))]
-        return torch.stack([v / s for v, s in zip(values, self.sigmas, strict=True)], dim=1)
+        """Data over their noise, (batch, frequencies, transmitters, receivers), gain 1.
+
+        Raises
+        ------
+        FloatingPointError
+            If an image scatters too strongly for the field solver.
+        """
+        return self._found(self._scattered(x), x)
 
     def predict(self, x: Tensor, y: Tensor) -> Tensor:
         """`forward`, with the gains that fit `y` best where they are free."""
-        value = self.forward(x)
-        return value * self.gain(value, y)[..., None, None] if self.free_gain else value
+        return self._with_gain(self.forward(x), y)
 
     def gain(self, value: Tensor, y: Tensor) -> Tensor:
         """Complex factors (batch, frequencies) that bring `value` closest to `y`."""
@@ -124,8 +127,8 @@ class FullWaveScattering(LinearizableOperator):
         return (value.conj() * y).sum((2, 3)) / energy.clamp(min=_TINY)
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Chi squared, (batch,)."""
-        return per_item((self.predict(x, y) - y).abs().square())
+        """Chi squared, (batch,); NaN where an image scatters too strongly for the field solver."""
+        return per_item((self._with_gain(self._scattered(x), y) - y).abs().square())
 
     @property
     def loss_weight(self) -> float:
@@ -197,6 +200,23 @@ class FullWaveScattering(LinearizableOperator):
         sigmas = torch.tensor(self.sigmas, dtype=torch.float64, device=self.device)
         return (data / sigmas[:, None, None])[None]
 
+    def _scattered(self, x: Tensor) -> Tensor:
+        contrast = self.unnormalize(x)
+        values = [self._value(i, contrast) for i in range(len(self.bands))]
+        return torch.stack([v / s for v, s in zip(values, self.sigmas, strict=True)], dim=1)
+
+    def _with_gain(self, value: Tensor, y: Tensor) -> Tensor:
+        return value * self.gain(value, y)[..., None, None] if self.free_gain else value
+
+    def _found(self, value: Tensor, x: Tensor) -> Tensor:
+        if not value.isfinite().all():
+            raise FloatingPointError(
+                "full-wave scattering: no total field found for a largest contrast of "
+                f"{float(self.unnormalize(x).abs().max()):.3g}: it scatters too strongly for the "
+                "field solver; lower contrast_scale, or leave out the highest frequencies"
+            )
+        return value
+
     def _value(self, index: int, contrast: Tensor) -> Tensor:
         band, total_field = self.bands[index], self._total_fields[index]
         transmitted = band.transmitted(total_field(contrast, band.sources()))
@@ -207,9 +227,10 @@ class FullWaveScattering(LinearizableOperator):
         received = total_field(contrast, band.basis)
         transmitted = band.combined(received)
         value = band.data(contrast, transmitted, band.basis[None].to(received.dtype))
+        self._found(value, self.normalize(contrast))
         factor = _factor(1 / sigma)
         if self.free_gain:
-            factor = self.gain(value[:, None], y[:, None])[..., None]
+            factor = self.gain(value[:, None], y[:, None])[..., None].to(value.dtype)
         return Expansion(band, transmitted, received, value, factor, self.free_gain)
 
 

@@ -13,7 +13,10 @@ from torch import Tensor
 from lmaps_science.problems.scattering.geometry import Geometry
 
 FieldSolver = Callable[[Tensor, Tensor], Tensor]
-"""Total fields (batch, n, y, x) of contrasts (batch, 1, y, x) in incident fields (n, y, x)."""
+"""Total fields (batch, n, y, x) of contrasts (batch, 1, y, x) in incident fields (n, y, x).
+
+NaN for an image that scatters too strongly for it.
+"""
 
 FieldSolverFactory = Callable[[Geometry, torch.device], FieldSolver]
 """A `FieldSolver` for the grid and wavenumber of a geometry."""
@@ -69,7 +72,7 @@ class LippmannSchwinger:
 
     @torch.no_grad()
     def __call__(self, contrast: Tensor, incident: Tensor) -> Tensor:
-        """Total fields, (batch, n, y, x).
+        """Total fields, (batch, n, y, x); NaN where none was found.
 
         Parameters
         ----------
@@ -77,11 +80,6 @@ class LippmannSchwinger:
             Permittivity contrast, real, (batch, 1, y, x).
         incident : Tensor
             Incident fields, complex, (n, y, x).
-
-        Raises
-        ------
-        FloatingPointError
-            If the equation could not be solved.
         """
         incident = incident.to(self.dtype)
         return torch.stack([self._total(c, incident) for c in contrast.to(self.dtype)])
@@ -98,12 +96,7 @@ class LippmannSchwinger:
         )
         residual = np.linalg.norm(operator @ field - right) / np.linalg.norm(right)
         if not residual < _LARGEST_RESIDUAL:
-            raise FloatingPointError(
-                f"full-wave scattering: no total field found, relative residual {residual:.1e} "
-                f"after {self.max_iterations} iterations, for a largest contrast of "
-                f"{float(contrast.abs().max()):.3g}: it scatters too strongly for this solver; "
-                "lower contrast_scale, or leave out the highest frequencies"
-            )
+            return torch.full_like(incident, torch.nan)
         return torch.from_numpy(field).to(incident).view_as(incident)
 
     def _convolve(self, source: Tensor) -> Tensor:
