@@ -38,7 +38,7 @@ def main() -> None:
         contrast = operator.unnormalize(x)[0].numpy()
         centre, diameter, permittivity = disc(contrast, operator.geometry.pixel_size)
         value = operator.forward(x[None])
-        gains = operator.gain(value, y)[0].abs() * np.array(operator.sigmas)
+        gains = operator.gain(value, y)[0].abs()
         chi2 = float(operator.loss(x[None], y)) / operator.num_data
         rows.append(
             [

@@ -69,22 +69,16 @@ def strong(tmp_path: Path) -> Path:
 
 def test_the_full_wave_from_a_file_to_a_report(strong: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    result = reconstruct(
-        "scattering", strong, out, full_wave=True, samples=2, steps=12, spread=False
-    )
+    result = reconstruct("scattering", strong, out, full_wave=True, samples=1)
     summary = result.summary
     assert summary["prior"] == "shapes-64"
     assert summary["notes"] == ["prior shapes-64 trained at 64×64, used at 32×32"]
     assert summary["full_wave"]
     assert summary["data_fit"] < 2
-    assert summary["relative_misfit"] < 0.03
+    assert summary["relative_misfit"] < 0.04
     assert summary["surrogate_agreement"] > 0.99
-    assert summary["metrics"]["nrmse"] < 0.5
-    gains = [
-        complex(*gain) * s
-        for gain, s in zip(summary["gain"], read_fields(strong).sigma_noise, strict=True)
-    ]
-    assert all(abs(gain - (1 - 2j)) < 0.5 for gain in gains)
+    assert summary["metrics"]["nrmse"] < 0.3
+    assert all(abs(complex(*gain) - (1 - 2j)) < 0.5 for gain in summary["gain"])
     assert "cosine" in (out / "report.html").read_text()
     assert read_fields(out / "reconstruction.h5").field.shape == (2, 6, 20)
 
