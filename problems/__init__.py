@@ -5,6 +5,7 @@ from typing import Any
 
 _EXPORTS = {
     "BlackHoleImaging": "lmaps_science.problems.blackhole.operator",
+    "FullWaveScattering": "lmaps_science.problems.scattering.fullwave",
     "InverseScattering": "lmaps_science.problems.scattering.operator",
     "MultiCoilMRI": "lmaps_science.problems.mri.operator",
 }

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from lmaps_science.problems.scattering.lippmann_schwinger import (
     LippmannSchwinger,
 )
 from lmaps_science.problems.scattering.operator import complex_tensor, finite
+from lmaps_science.proxy import ProxyGradient
 
 _TINY = 1e-30
 
@@ -46,6 +48,10 @@ class FullWaveScattering(LinearizableOperator):
         Makes the solver for the total fields at one frequency, see `FieldSolverFactory`.
     device : str or torch.device
         Where the operator computes.
+    forward : callable, optional
+        A simulator of your own for the fields: contrasts (batch, 1, y, x) to scattered fields
+        (batch, frequencies, transmitters, receivers), in torch or NumPy. It is then the truth,
+        and the fields of `field_solver` serve the derivative alone.
     """
 
     problem = "fullwave"
@@ -59,6 +65,7 @@ class FullWaveScattering(LinearizableOperator):
         free_gain: bool = False,
         field_solver: FieldSolverFactory = LippmannSchwinger,
         device: str | torch.device = "cpu",
+        forward: Callable[[Tensor], Any] | None = None,
     ) -> None:
         grids = {geometry.grid_shape for geometry in geometries}
         sensors = {geometry.data_shape for geometry in geometries}
@@ -85,10 +92,12 @@ class FullWaveScattering(LinearizableOperator):
         super().__init__(
             (1, *grid), 1.0, unnorm_shift=1.0, unnorm_scale=0.5 * contrast_scale, device=device
         )
+        self._all_data_shape = (len(geometries), *geometries[0].data_shape)
         self.sigmas, self.free_gain = tuple(sigmas.tolist()), free_gain
         self.bands = [Band(geometry, self.device) for geometry in geometries]
         self.mask = torch.stack([band.mask for band in self.bands])
         self.num_frequencies = len(self.bands)
+        self._simulator = None if forward is None else ProxyGradient(forward)
         self._total_fields = [field_solver(g, self.device) for g in geometries]
 
     @property
@@ -138,8 +147,10 @@ class FullWaveScattering(LinearizableOperator):
     def linearize(self, x: Tensor, y: Tensor) -> DistortedBorn:
         """Expansion of `predict` about images `x`; its gains are those that fit `y`."""
         contrast = self.unnormalize(x)
+        known = None if self._simulator is None else self._simulated(self._simulator, contrast)
         expansions = [
-            self._expand(i, contrast, y[:, i], sigma) for i, sigma in enumerate(self.sigmas)
+            self._expand(i, contrast, y[:, i], None if known is None else known[:, i])
+            for i in range(len(self.bands))
         ]
         return DistortedBorn(expansions, contrast, 2 * self.unnorm_scale)
 
@@ -202,8 +213,21 @@ class FullWaveScattering(LinearizableOperator):
 
     def _scattered(self, x: Tensor) -> Tensor:
         contrast = self.unnormalize(x)
-        values = [self._value(i, contrast) for i in range(len(self.bands))]
-        return torch.stack([v / s for v, s in zip(values, self.sigmas, strict=True)], dim=1)
+        if self._simulator is None:
+            fields = torch.stack([self._value(i, contrast) for i in range(len(self.bands))], dim=1)
+        else:
+            fields = self._simulated(self._simulator, contrast)
+        return fields / torch.tensor(self.sigmas, device=self.device)[:, None, None]
+
+    def _simulated(self, simulator: ProxyGradient, contrast: Tensor) -> Tensor:
+        fields = simulator(contrast.detach())
+        expected = (len(contrast), *self._all_data_shape)
+        if tuple(fields.shape) != expected:
+            raise ValueError(
+                f"{simulator.name}: expected scattered fields (batch, frequencies, transmitters, "
+                f"receivers) = {expected}, got {tuple(fields.shape)}"
+            )
+        return torch.where(self.mask, fields[:, : len(self.bands)], 0)
 
     def _with_gain(self, value: Tensor, y: Tensor) -> Tensor:
         return value * self.gain(value, y)[..., None, None] if self.free_gain else value
@@ -222,13 +246,14 @@ class FullWaveScattering(LinearizableOperator):
         transmitted = band.transmitted(total_field(contrast, band.sources()))
         return band.data(contrast, transmitted, band.basis[None].to(transmitted.dtype))
 
-    def _expand(self, index: int, contrast: Tensor, y: Tensor, sigma: float) -> Expansion:
+    def _expand(self, index: int, contrast: Tensor, y: Tensor, value: Tensor | None) -> Expansion:
         band, total_field = self.bands[index], self._total_fields[index]
         received = total_field(contrast, band.basis)
         transmitted = band.combined(received)
-        value = band.data(contrast, transmitted, band.basis[None].to(received.dtype))
+        if value is None:
+            value = band.data(contrast, transmitted, band.basis[None].to(received.dtype))
         self._found(value, self.normalize(contrast))
-        factor = _factor(1 / sigma)
+        factor = _factor(1 / self.sigmas[index])
         if self.free_gain:
             factor = self.gain(value[:, None], y[:, None])[..., None].to(value.dtype)
         return Expansion(band, transmitted, received, value, factor, self.free_gain)

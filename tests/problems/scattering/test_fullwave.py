@@ -241,6 +241,28 @@ def test_what_cannot_be_solved_is_said():
         LippmannSchwinger(replace(geometry, wavenumber=2 * np.pi / 0.005), CPU)
 
 
+def test_a_simulator_of_the_users_own_is_the_truth():
+    geometry = small_geometry(mask=True)
+    theirs = full_wave(geometry, sigma=1.0, scale=1.5)
+
+    def simulate(contrast: torch.Tensor) -> np.ndarray:
+        return theirs.forward(theirs.normalize(contrast)).numpy()
+
+    operator = FullWaveScattering([geometry], 1e-3, 1.5, forward=simulate)
+    x, y = image(operator, seed=1).float(), 1e3 * theirs.forward(image(operator, seed=2))
+    torch.testing.assert_close(operator.forward(x), (1e3 * theirs.forward(x)).to(torch.complex64))
+    linear = operator.linearize(x, y)
+    torch.testing.assert_close(linear.forward(x), operator.forward(x))
+    # The derivative is that of our own solver, on the same grid: a surrogate, and a good one.
+    assert 0.95 < check_surrogate(operator, y, x) < 1
+    short = FullWaveScattering([geometry], 1e-3, 1.5, forward=lambda c: simulate(c)[..., 1:])
+    with pytest.raises(ValueError, match=r"expected scattered fields .*\(1, 1, 5, 12\), got .* 11"):
+        short.forward(x)
+    broken = FullWaveScattering([geometry], 1e-3, 1.5, forward=lambda c: simulate(c) * np.nan)
+    with pytest.raises(ValueError, match="returned NaN or infinity in 60 of 60"):
+        broken.forward(x)
+
+
 @pytest.mark.fullwave
 @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 @pytest.mark.parametrize("contrast", [0.3, 2.0])
