@@ -1,4 +1,4 @@
-# make demo | test | lint | docs | bench DATA=DIR INVERSEBENCH=DIR | test-host INVERSEBENCH=DIR
+# make demo | test | lint | docs | bench DATA=DIR INVERSEBENCH=DIR | test-host INVERSEBENCH=DIR | test-fullwave
 #
 # Each target makes the virtual environment that it needs, once: a stamp file says that it is there.
 
@@ -14,7 +14,7 @@ SETUP := setup.cfg pyproject.toml constraints.txt
 SOURCES := lmaps_science problems hydra_plugins
 HOST_REQUIREMENTS := tests/inversebench/requirements.txt
 
-.PHONY: demo test lint docs bench test-host clean
+.PHONY: demo test lint docs bench test-host test-fullwave clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -45,6 +45,10 @@ test-host: $(VENV)/.installed-dev
 	@echo 'The recorded contract holds. InverseBench itself was NOT run: no main.py in $(INVERSEBENCH).'
 	@echo 'git clone https://github.com/devzhk/InverseBench, then make test-host INVERSEBENCH=DIR'
 endif
+
+test-fullwave: $(HOST_VENV)/.installed
+	$(HOST_BIN)/pip install --quiet deepinv
+	$(HOST_BIN)/pytest -m fullwave tests
 
 clean:
 	rm -rf $(VENV) $(HOST_VENV) build docs/api

@@ -18,6 +18,7 @@ from fullwave_common import (
     full_wave_total_variation,
     registered_error,
 )
+from scipy.ndimage import shift
 from torch import Tensor
 
 from lmaps_science import LMAPS, load_prior
@@ -57,6 +58,10 @@ def main() -> None:
         image = method().float()
         rows.append(row(name, image, truth, operator, y, time.process_time() - start))
         print(rows[-1], flush=True)
+    # What the truth itself would score, were the object where the last image has it.
+    _, move = registered_error(image, truth)
+    elsewhere = torch.from_numpy(shift(truth[0, 0].numpy(), move, order=1))[None, None]
+    rows.insert(1, row("the same, moved", elsewhere, truth, operator, y, 0.0))
     report(
         "fullwave_foam",
         "Measured foam-and-plastic target, 3 GHz, 64×64",

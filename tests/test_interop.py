@@ -69,6 +69,16 @@ def reconstruction(theirs, truth: torch.Tensor, **options) -> torch.Tensor:
     return operator.unnormalize(lmaps(y).samples[:, 0])
 
 
+@pytest.mark.fullwave
+def test_deepinvs_own_operator_gives_the_same_image(truth):
+    from deepinv.physics import LinearPhysics
+
+    names = OfDeepinv()
+    expected = reconstruction(of_scipy(), truth)
+    found = reconstruction(LinearPhysics(A=names.A, A_adjoint=names.A_adjoint), truth)
+    assert (found - expected).norm() < 1e-4 * expected.norm()
+
+
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 @pytest.mark.parametrize("theirs", [of_sigpy, OfDeepinv])
 def test_every_library_gives_the_same_image(theirs, scale, truth):
