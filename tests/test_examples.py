@@ -12,7 +12,7 @@ EXPECTED = {"other_libraries": "sigpy    33.4", "proxy_gradient": "error 0.050"}
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(path: Path) -> None:
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603
         [sys.executable, "-W", "error", str(path)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
