@@ -59,7 +59,7 @@ def check_prior(prior: Any, operator: Operator, kind: Problem) -> list[str]:  # 
     if trained == wanted:
         return []
     # The images' covariance is of one size.
-    any_size = SETTINGS[kind.name].mode_covariance != "gaussian"
+    any_size = SETTINGS[operator.problem].mode_covariance != "gaussian"
     if any_size and trained[0] == wanted[0]:
         grids = [_times(trained[1:]), _times(wanted[1:])]
         return [f"prior {prior.name} trained at {grids[0]}, used at {grids[1]}"]

@@ -137,15 +137,17 @@ def truncated_quantile(
     """
     scale = math.sqrt(variance)
     a, b, mirrored = _standardised(center, scale, lower, upper)
+    probability = torch.where(mirrored, 1 - probability, probability)
     low, high = torch.special.ndtr(a), torch.special.ndtr(b)
     z = torch.special.ndtri(low + probability * (high - low))
-    # Beyond 8 standard deviations in the tail only the nearer end is left, to rounding.
-    z = torch.where(b < -_FAR, b, z.clamp(min=a, max=b))
+    # So far in the tail the density is exponential.
+    z = torch.where(b < -_FAR, b + probability.log() / b.abs(), z).clamp(min=a, max=b)
     z = torch.where(mirrored, -z, z)
     return (center + scale * z).to(center.dtype).clamp(lower, upper)
 
 
-_SHORT, _FAR = 1e-4, 8.0
+_SHORT, _FAR = 1e-4, 30.0
+"""Length of an interval that is a point, and depth in the tail; standard deviations."""
 
 
 def _standardised(

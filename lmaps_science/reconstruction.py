@@ -79,7 +79,7 @@ def reconstruct(
     Parameters
     ----------
     problem : str
-        ``"scattering"``, ``"blackhole"`` or ``"mri"``.
+        ``"scattering"``, ``"blackhole"``, ``"mri"`` or ``"image"``.
     file : str or Path, or a sequence of them
         The measurement; several files where the problem takes them.
     out : str or Path, optional
@@ -211,7 +211,7 @@ class _Run:
         truth = None if measurement.truth is None else measurement.truth[0, 0].cpu().numpy()
         shown = None if draws is None else kind.displayed(draws)
         baselines, compared = self._baselines(measurement, truth) if self.compare else ({}, None)
-        settings = SETTINGS[kind.name]
+        settings = SETTINGS[operator.problem]
         summary = {
             "problem": kind.name,
             "method": self.method,

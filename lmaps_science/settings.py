@@ -58,6 +58,9 @@ SETTINGS = {
         lower_bound=-1.0,
     ),
     "generic": Settings(),
+    # Images: of Gaussian noise, of JPEG files and of other rounded values.
+    "image": Settings(sigma_max=4.0, cg_tolerance=1e-3),
+    "jpeg": Settings(sigma_max=4.0, mode_covariance="calibrated", mode_width=15.0),
     "mri": Settings(
         num_steps=25,
         sigma_max=1.0,
@@ -66,5 +69,6 @@ SETTINGS = {
         sample_width=4.0,
         cg_tolerance=1e-3,
     ),
+    "quantised": Settings(sigma_max=4.0, mode_covariance="calibrated", mode_width=2.0),
     "scattering": Settings(sigma_max=1.0, sample_width=2.0),
 }

@@ -1,1 +1,1 @@
-"""Restoration of degraded grey images: compression, quantisation, clipping, blur, masks."""
+"""Restoration of degraded grey images: compression, few bits, saturation, masks, blur."""

@@ -79,7 +79,7 @@ def read_jpeg(content: bytes) -> JPEGData:
     """
     try:
         return _read(content)
-    except IndexError as error:
+    except (IndexError, KeyError) as error:
         raise ValueError("JPEG: expected a whole file, this one ends early or is damaged") from error
 
 
@@ -140,6 +140,8 @@ def _quantisation_tables(segment: bytes) -> dict[int, NDArray[np.int64]]:
     tables = {}
     while segment:
         size = 2 if segment[0] >> 4 else 1
+        if len(segment) < 1 + 64 * size:
+            raise IndexError
         values = np.frombuffer(segment, f">u{size}", 64, offset=1)
         table = np.empty(64, np.int64)
         table[ZIGZAG] = values
@@ -151,7 +153,8 @@ def _quantisation_tables(segment: bytes) -> dict[int, NDArray[np.int64]]:
 def _huffman_tables(segment: bytes) -> dict[int, Lookup]:
     tables = {}
     while segment:
-        counts, symbols = segment[1:17], iter(segment[17:])
+        counts = segment[1:17]
+        symbols = iter(segment[17:].ljust(sum(counts), b"\0"))
         lookup: Lookup = []
         for length, count in enumerate(counts, start=1):
             for _ in range(count):
