@@ -103,7 +103,8 @@ class LMAPS:
         First and last noise level.
     solver : str or callable
         Inner solver of the local MAP: 'spectral', 'cg', 'gauss_newton', 'interval', 'gradient',
-        'auto' (the best that the operator offers), or a factory ``(operator, y, weight) -> LocalMap``.
+        'auto' (the best that the operator offers), or a factory
+        ``(operator, y, weight) -> LocalMap``.
     estimate : str
         'mode' for the local MAP, 'sample' for a sample of the local posterior.
     covariance : str or callable

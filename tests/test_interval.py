@@ -30,9 +30,7 @@ def arguments(center, scale, lower, upper):
 
 
 def reference(center, scale, lower, upper):
-    return scipy.stats.truncnorm(
-        (lower - center) / scale, (upper - center) / scale, center, scale
-    )
+    return scipy.stats.truncnorm((lower - center) / scale, (upper - center) / scale, center, scale)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -80,7 +80,9 @@ def read_jpeg(content: bytes) -> JPEGData:
     try:
         return _read(content)
     except (IndexError, KeyError) as error:
-        raise ValueError("JPEG: expected a whole file, this one ends early or is damaged") from error
+        raise ValueError(
+            "JPEG: expected a whole file, this one ends early or is damaged"
+        ) from error
 
 
 def _read(content: bytes) -> JPEGData:

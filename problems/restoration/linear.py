@@ -39,6 +39,7 @@ class LinearDegradation(AffineOperator):
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__((1, *shape), sigma_noise, grey.check().shift, grey.scale, device)
+        self.grey, self.picture_shape = grey, shape
 
     @abstractmethod
     def apply(self, grey: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Degradations that round: JPEG, few bits, saturation.
 
 The data are integers. Each says that a *level*, an affine function of the image, lies within
-half a unit of it; at the ends of the scale, on one side. The levels are a diagonal
+half a unit of it; at the ends of the scale, on one side only. The levels are a diagonal
 multiple of the coefficients of an orthonormal transform, so that an operator knows the bounds of
 each coefficient (`lmaps_science.interval`). Rounding errors spread evenly over a unit have the
 variance 1/12, which is the noise level that everything else takes.
@@ -42,6 +42,11 @@ class Quantised(Operator):
         Of the images.
     device : str or torch.device
         Where to compute.
+
+    Attributes
+    ----------
+    picture_shape : tuple of int
+        (y, x) of what is shown.
     """
 
     problem = "quantised"
@@ -54,6 +59,7 @@ class Quantised(Operator):
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__((1, *shape), 1 / math.sqrt(12), grey.check().shift, grey.scale, device)
+        self.grey, self.picture_shape = grey, shape
         self.gain = gain.to(self.device, torch.float64)
         self.proxy = ProxyGradient(self.degrade, self.levels)
         self._offset = self.levels(torch.zeros(1, *self.image_shape, device=self.device).double())
@@ -111,7 +117,7 @@ class JPEG(Quantised):
     Parameters
     ----------
     shape : tuple of int
-        (y, x), multiples of 8.
+        (y, x) of the picture; the operator's images have whole blocks, up to 7 pixels more.
     table : array
         Quantisation table, (8, 8), grey levels; `quality_table` makes it of a quality.
     grey, device
@@ -133,11 +139,12 @@ class JPEG(Quantised):
                 f"table: expected (8, 8) positive integers, got {self.table.shape} from "
                 f"{self.table.min()} on"
             )
-        if shape[0] % BLOCK or shape[1] % BLOCK:
-            raise ValueError(f"shape: expected multiples of {BLOCK}, got {shape[0]}×{shape[1]}")
-        self.steps = torch.from_numpy(np.tile(self.table, (shape[0] // BLOCK, shape[1] // BLOCK)))
-        self.steps = self.steps.to(device, torch.float64)
-        super().__init__(shape, WHITE * grey.check().scale / self.steps, grey, device)
+        rows, columns = (-(-n // BLOCK) for n in shape)
+        steps = np.tile(self.table, (rows, columns)).astype(np.float64)
+        self.steps = torch.from_numpy(steps).to(device)
+        whole = (BLOCK * rows, BLOCK * columns)
+        super().__init__(whole, WHITE * grey.check().scale / self.steps, grey, device)
+        self.picture_shape = shape
 
     def levels(self, x: Tensor) -> Tensor:
         """Cosine coefficients of the grey levels around 128, in units of the table."""
@@ -203,12 +210,12 @@ class Quantisation(Quantised):
         return y / self.largest
 
     def lowest_level(self, y: Tensor) -> Tensor:
-        """Half a step below; nothing is darker than black."""
-        return (y - 0.5).clamp(min=0)
+        """Half a step below; black may be anything darker."""
+        return torch.where(y <= 0, -math.inf, y - 0.5)
 
     def highest_level(self, y: Tensor) -> Tensor:
-        """Half a step above; nothing is brighter than white."""
-        return (y + 0.5).clamp(max=self.largest)
+        """Half a step above; white may be anything brighter."""
+        return torch.where(y >= self.largest, math.inf, y + 0.5)
 
 
 class Clipping(Quantisation):

@@ -38,7 +38,9 @@ def test_grey(quality, options):
     shown = np.asarray(Image.open(BytesIO(content)))
     # The decoder rounds, and its cosine transform is one of integers.
     assert np.abs(decoded(content) - shown).max() < 0.7
-    assert read_jpeg(content).table.flatten().tolist() == Image.open(BytesIO(content)).quantization[0]
+    assert (
+        read_jpeg(content).table.flatten().tolist() == Image.open(BytesIO(content)).quantization[0]
+    )
 
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])

@@ -115,13 +115,20 @@ def test_auto_is_the_closed_form():
     assert isinstance(lmaps._local_map(operator.forward(picture())), Interval)
 
 
-def test_three_bits_have_eight_values_and_end_in_black_and_white():
+def test_three_bits_have_eight_values_with_open_ends():
     operator = Quantisation((1, 8), 3)
     y = torch.arange(8.0).view(1, 1, 1, 8)
     lower, upper = operator.bounds(y)
-    torch.testing.assert_close(operator.unnormalize(lower), (y - 0.5).clamp(min=0) / 7)
-    torch.testing.assert_close(operator.unnormalize(upper), (y + 0.5).clamp(max=7) / 7)
+    assert lower[0, 0, 0, 0] == -math.inf
+    assert upper[0, 0, 0, 7] == math.inf
+    torch.testing.assert_close(operator.unnormalize(lower)[..., 1:], (y[..., 1:] - 0.5) / 7)
     torch.testing.assert_close(operator.picture(y), y / 7)
+
+
+def test_jpeg_images_have_whole_blocks():
+    operator = JPEG((13, 20), quality_table(50))
+    assert operator.image_shape == (1, 16, 24)
+    assert operator.picture_shape == (13, 20)
 
 
 def test_saturation_leaves_the_top_open_and_nothing_else():
@@ -130,13 +137,12 @@ def test_saturation_leaves_the_top_open_and_nothing_else():
     lower, upper = operator.bounds(y)
     assert ((upper == math.inf) == (y == 128)).all()
     assert (y == 128).any()
-    assert lower.isfinite().all()
+    assert (lower.isfinite() == (y > 0)).all()
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: JPEG((12, 16), quality_table(5)), "multiples of 8, got 12×16"),
         (lambda: JPEG(SHAPE, [[1, 2]]), r"expected \(8, 8\) positive integers"),
         (lambda: quality_table(0), "expected 1 to 100, got 0"),
         (lambda: Quantisation(SHAPE, 0), "expected 1 to 16, got 0"),
