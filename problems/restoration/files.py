@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmaps_science.files import atomic_path
 from lmaps_science.problems.restoration.grey import GreyScale
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 """Weights of red, green and blue in ITU-R BT.601, which JPEG takes."""
@@ -56,14 +60,18 @@ def read_image(path: Path) -> ImageFile:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        image = Image.open(path)
-        image.load()
+        with Image.open(path) as image:
+            image.load()
+            return _grey(image, path)
     except UnidentifiedImageError as error:
         raise ValueError(f"{path}: expected a PNG, JPEG or TIFF image") from error
     except OSError as error:
         if not path.is_file():
             raise
         raise ValueError(f"{path}: expected a whole image, this one is damaged: {error}") from error
+
+
+def _grey(image: "Image.Image", path: Path) -> ImageFile:
     pages = getattr(image, "n_frames", 1)
     if pages > 1:
         raise ValueError(f"{path}: expected one image, got {pages} pages: save one as a file")

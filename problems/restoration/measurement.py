@@ -109,7 +109,7 @@ def read_degraded(
     if known.operator == "quantise":
         assert known.bits is not None  # noqa: S101 - `Degradation` checks it
         levels, bits = quantised_levels(image, known.bits), known.bits
-        build = partial(Quantisation, _shape(levels), bits, device=device)
+        build: Build = partial(Quantisation, _shape(levels), bits, device=device)
         return _measured(build, levels, levels / (2**bits - 1), image, notes)
     if known.operator == "saturate":
         return _saturated(image, known.saturation, device, notes)
