@@ -10,7 +10,7 @@ from restoration_common import DEGRADATIONS, METHODS, case, tuned, with_constant
 
 from lmaps_science import LMAPS, load_prior
 
-TUNING_CASES = 4
+TUNING_CASES = 2
 TUNED_ON = {
     "JPEG 5": "JPEG 10",
     "JPEG 20": "JPEG 10",

@@ -100,7 +100,7 @@ def picture_operator(s: Case) -> tuple[Operator, Tensor]:
     return s.operator, s.y
 
 
-def dps(prior: nn.Module, s: Case, scale: float, num_steps: int = 100, seed: int = 0) -> Tensor:
+def dps(prior: nn.Module, s: Case, scale: float, num_steps: int = 80, seed: int = 0) -> Tensor:
     """DPS (Chung et al., ICLR 2023): ancestral steps, then `scale` / |r| times grad |r|²."""
     operator, y = picture_operator(s)
     generator = torch.Generator().manual_seed(seed)
@@ -121,7 +121,7 @@ def dps(prior: nn.Module, s: Case, scale: float, num_steps: int = 100, seed: int
 
 
 def pigdm(
-    prior: nn.Module, s: Case, gain: float, num_steps: int = 50, eta: float = 1.0, seed: int = 0
+    prior: nn.Module, s: Case, gain: float, num_steps: int = 30, eta: float = 1.0, seed: int = 0
 ) -> Tensor:
     """PiGDM (Song et al., ICLR 2023): DDIM plus `gain` times J^T (h†(y) - h†(h(m))).
 
@@ -159,8 +159,8 @@ def _damped_inverse(operator: LinearDegradation, residual: Tensor, damping: floa
 
 
 METHODS = {
-    "PiGDM": (pigdm, "gain", (0.3, 0.6, 1.0, 2.0)),
-    "DPS": (dps, "scale", (0.3, 1.0, 3.0, 10.0)),
+    "PiGDM": (pigdm, "gain", (0.3, 0.6, 1.0)),
+    "DPS": (dps, "scale", (0.3, 1.0, 3.0)),
 }
 """Method, its constant and the values to try."""
 

@@ -60,7 +60,7 @@ class Watched(GradientSteps):
         return x, steps
 
 
-def run(prior: Any, s: Case, operator: Operator, y: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
+def run(prior: Any, operator: Operator, y: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
     """One sample of each image."""
     lmaps = LMAPS(prior, operator, LEVELS, SIGMA_MAX, 0.01, **options)
     return lmaps(y).samples[:, 0]
@@ -77,7 +77,7 @@ def ways(prior: Any, s: Case) -> dict[str, list[tuple[str, Any]]]:  # noqa: ANN4
 
     def with_curves(**options: Any) -> list[tuple[str, Any]]:  # noqa: ANN401
         return [
-            (name, partial(run, prior, s, s.operator, s.y, covariance=curve, **options))
+            (name, partial(run, prior, s.operator, s.y, covariance=curve, **options))
             for name, curve in curves.items()
         ]
 
@@ -88,7 +88,6 @@ def ways(prior: Any, s: Case) -> dict[str, list[tuple[str, Any]]]:  # noqa: ANN4
                 partial(
                     run,
                     prior,
-                    s,
                     published,
                     s.picture,
                     covariance=isotropic(),
