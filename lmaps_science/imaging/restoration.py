@@ -93,12 +93,17 @@ class Restoration(Problem):
         return super().normalized(operator, np.pad(image, missing, "edge"))
 
     def metrics(self, operator: Any, image: NDArray, truth: NDArray) -> dict[str, float]:  # noqa: ANN401
-        """PSNR and SSIM with the operator's grey scale as the range."""
+        """PSNR and SSIM; what the prior would see of the truth at -1 and 1 is the range."""
+        import torch
+
         from lmaps_science.problems.metrics import psnr
+        from lmaps_science.problems.restoration.files import grey_scale
         from lmaps_science.problems.scattering.metrics import ssim
 
-        a, b = ((1 + self.normalized(operator, v)) / 2 for v in (image, truth))
-        a, b = (v[..., : truth.shape[0], : truth.shape[1]] for v in (a, b))
+        low, high = grey_scale(truth)
+        a, b = (
+            torch.from_numpy((v - low) / (high - low))[None, None].double() for v in (image, truth)
+        )
         return {
             "psnr": round(float(psnr(a, b)), 4),
             "ssim": round(float(ssim(a, b)), 5),
