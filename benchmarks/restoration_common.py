@@ -176,7 +176,7 @@ def tuned(name: str, prior: nn.Module, s: Case, score: Callable[[Tensor, Tensor]
     return max(results, key=lambda value: results[value])
 
 
-def with_constant(name: str, value: float) -> Callable[[nn.Module, Case], Tensor]:
+def with_constant(name: str, value: float) -> Callable[..., Tensor]:
     """The method as a function of prior and case."""
     method, constant, _ = METHODS[name]
     return partial(method, **{constant: value})

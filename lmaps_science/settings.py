@@ -69,8 +69,6 @@ SETTINGS = {
         sample_width=4.0,
         cg_tolerance=1e-3,
     ),
-    "quantised": Settings(
-        num_steps=40, sigma_max=4.0, mode_covariance="calibrated", mode_width=1.5
-    ),
+    "quantised": Settings(num_steps=40, sigma_max=4.0, mode_covariance="calibrated"),
     "scattering": Settings(sigma_max=1.0, sample_width=2.0),
 }
