@@ -92,7 +92,7 @@ class Restoration(Problem):
         missing = [(0, n - m) for n, m in zip(operator.image_shape[1:], image.shape, strict=True)]
         return super().normalized(operator, np.pad(image, missing, "edge"))
 
-    def metrics(self, operator: Any, image: NDArray, truth: NDArray) -> dict[str, float]:  # noqa: ANN401
+    def metrics(self, operator: Any, image: NDArray, truth: NDArray) -> dict[str, float]:  # noqa: ANN401, ARG002
         """PSNR and SSIM; what the prior would see of the truth at -1 and 1 is the range."""
         import torch
 
