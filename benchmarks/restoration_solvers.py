@@ -1,9 +1,9 @@
 """The local MAP of JPEG files and few bits: ways to solve it, on training cells.
 
-``steps``: the published K = 100 Adam steps on |H(x) - y|² through the proxy, at the published rate; ``quadratic``: the Gaussian likelihood whose variance is that of the rounding,
-solved exactly; ``projection``: onto the intervals, the mode of the true likelihood; ``mean``: of
-the local posterior within the intervals. Widths are factors on the
-covariance.
+``steps``: the published K = 100 Adam steps on |H(x) - y|² through the proxy, rate 0.1;
+``quadratic``: the Gaussian likelihood whose variance is that of the rounding, solved exactly;
+``projection``: onto the intervals, the mode of the true likelihood; ``mean``: of the local
+posterior within the intervals. Widths are factors on the covariance.
 """
 
 from functools import partial
@@ -124,7 +124,7 @@ def main() -> None:
                 Watched.raised = Watched.levels = 0
                 x, seconds = timed(make)
                 same = float((s.operator.forward(x) == s.y).double().mean())
-                raised = f"{Watched.raised} of {Watched.levels}" if Watched.levels else "0"
+                raised = f"{Watched.raised} of {Watched.levels}" if Watched.levels else "-"
                 gain = psnr(x, truth).mean() - before
                 rows.append(
                     [
