@@ -38,18 +38,18 @@ def main() -> None:
     smooth = torch.nn.functional.avg_pool2d(x, 9, 1, 4)
     jpeg = JPEG(SHAPE, quality_table(10))
     forwards: list[tuple[str, Callable[[Tensor], object], ProxyGradient, int]] = [
-        ("JPEG 10 (Pillow)", jpeg.degrade, ProxyGradient(jpeg.degrade), 400),
+        ("JPEG 10 (Pillow)", jpeg.degrade, ProxyGradient(jpeg.degrade), 100),
         (
             "3 bits (torch)",
             Quantisation(SHAPE, 3).degrade,
             ProxyGradient(Quantisation(SHAPE, 3).degrade),
-            4000,
+            1000,
         ),
         (
             "Gaussian filter (scipy)",
             lambda x: torch.from_numpy(blur_by_scipy(x.numpy())),
             ProxyGradient(blur_by_scipy, numpy=True),
-            2000,
+            1000,
         ),
     ]
     rows = []
