@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from lmaps_science import cli_inversebench, cli_library, cli_reconstruct_mri, console
+from lmaps_science import (
+    cli_inversebench,
+    cli_library,
+    cli_reconstruct,
+    cli_reconstruct_image,  # noqa: F401 - adds its command
+    cli_reconstruct_mri,  # noqa: F401
+    console,
+)
 from lmaps_science.cli_reconstruct import Device, Prior
 from lmaps_science.console import examples, guarded
 
@@ -19,12 +26,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=_SETTINGS,
 )
-app.add_typer(cli_reconstruct_mri.app, name="reconstruct")
+app.add_typer(cli_reconstruct.app, name="reconstruct")
 app.add_typer(cli_library.priors, name="priors")
 app.add_typer(cli_library.data, name="data")
 app.add_typer(cli_inversebench.app, name="inversebench")
 
-ProblemName = Annotated[str, typer.Argument(metavar="PROBLEM", help="scattering, blackhole or mri")]
+ProblemName = Annotated[
+    str, typer.Argument(metavar="PROBLEM", help="scattering, blackhole, mri or image")
+]
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def reconstruct(
     Parameters
     ----------
     problem : str
-        ``"scattering"``, ``"blackhole"`` or ``"mri"``.
+        ``"scattering"``, ``"blackhole"``, ``"mri"`` or ``"image"``.
     file : str or Path, or a sequence of them
         The measurement; several files where the problem takes them.
     out : str or Path, optional

@@ -59,6 +59,9 @@ SETTINGS = {
     ),
     "fullwave": Settings(num_steps=40, sigma_max=3.0, mode_covariance="calibrated", mode_width=2.0),
     "generic": Settings(),
+    # Images: of Gaussian noise, of JPEG files and of other rounded values.
+    "image": Settings(sigma_max=4.0, cg_tolerance=1e-3),
+    "jpeg": Settings(sigma_max=4.0, mode_covariance="calibrated", mode_width=15.0),
     "mri": Settings(
         num_steps=25,
         sigma_max=1.0,
@@ -67,5 +70,6 @@ SETTINGS = {
         sample_width=4.0,
         cg_tolerance=1e-3,
     ),
+    "quantised": Settings(num_steps=40, sigma_max=4.0, mode_covariance="calibrated"),
     "scattering": Settings(sigma_max=1.0, sample_width=2.0),
 }

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lmaps_science.covariance import CovarianceOfLevel, ScaledIdentity, covariance_by_name
 from lmaps_science.gauss_newton import DataSpaceOperator, GaussNewton
+from lmaps_science.interval import Interval, IntervalOperator
 from lmaps_science.local_map import (
     ConjugateGradient,
     GradientSteps,
@@ -26,7 +27,7 @@ from lmaps_science.settings import SETTINGS
 
 Prior = Callable[[Tensor, float], Tensor]
 SolverFactory = Callable[[Operator, Tensor, float], LocalMap]
-SOLVERS = ("auto", "spectral", "cg", "gauss_newton", "gradient")
+SOLVERS = ("auto", "spectral", "cg", "gauss_newton", "interval", "gradient")
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,9 @@ class LMAPS:
     sigma_max, sigma_min : float, optional
         First and last noise level.
     solver : str or callable
-        Inner solver of the local MAP: 'spectral', 'cg', 'gauss_newton', 'gradient', 'auto' (the
-        best that the operator offers), or a factory ``(operator, y, weight) -> LocalMap``.
+        Inner solver of the local MAP: 'spectral', 'cg', 'gauss_newton', 'interval', 'gradient',
+        'auto' (the best that the operator offers), or a factory
+        ``(operator, y, weight) -> LocalMap``.
     estimate : str
         'mode' for the local MAP, 'sample' for a sample of the local posterior.
     covariance : str or callable
@@ -294,6 +296,8 @@ class LMAPS:
         if name == "cg":
             tolerance = self.defaults.cg_tolerance
             return ConjugateGradient(self.operator, y, self.weight, tolerance)
+        if name == "interval":
+            return Interval(self.operator, y, self.weight)
         if name == "gauss_newton":
             if isinstance(self.operator, LinearizableOperator):
                 return Relinearization(self.operator, y, self.weight)
@@ -308,6 +312,8 @@ class LMAPS:
 
 def _best_solver(operator: Operator) -> str:
     """Name of the most exact solver that the operator offers."""
+    if isinstance(operator, IntervalOperator):
+        return "interval"
     if isinstance(operator, AffineOperator) and operator.spectrum() is not None:
         return "spectral"
     if operator.quadratic:

@@ -84,7 +84,7 @@ def train_prior(
     Parameters
     ----------
     problem : str
-        For which problem, ``"scattering"``, ``"blackhole"`` or ``"mri"``.
+        For which problem, ``"scattering"``, ``"blackhole"``, ``"mri"`` or ``"image"``.
     data : str or Path
         Images, as for `lmaps_science.prior.images.load_images`, at least 40; of MRI, as for
         `lmaps_science.problems.mri.magnitudes.read_magnitudes`.

@@ -6,8 +6,15 @@ from typing import Any
 _EXPORTS = {
     "BlackHoleImaging": "lmaps_science.problems.blackhole.operator",
     "FullWaveScattering": "lmaps_science.problems.scattering.fullwave",
+    "Blur": "lmaps_science.problems.restoration.linear",
+    "Clipping": "lmaps_science.problems.restoration.quantised",
+    "Inpainting": "lmaps_science.problems.restoration.linear",
     "InverseScattering": "lmaps_science.problems.scattering.operator",
+    "JPEG": "lmaps_science.problems.restoration.quantised",
     "MultiCoilMRI": "lmaps_science.problems.mri.operator",
+    "PhaseRetrieval": "lmaps_science.problems.restoration.phase",
+    "Quantisation": "lmaps_science.problems.restoration.quantised",
+    "SuperResolution": "lmaps_science.problems.restoration.linear",
 }
 
 __all__ = list(_EXPORTS)

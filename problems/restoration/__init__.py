@@ -1,0 +1,1 @@
+"""Restoration of degraded grey images: compression, few bits, saturation, masks, blur."""
