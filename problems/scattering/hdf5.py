@@ -19,7 +19,6 @@ brightest pixel) and ``calibrated`` (0: each frequency's fields have an unknown 
 common).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -184,13 +183,14 @@ def _parse(file: "h5py.File") -> ScatteringData:
         )
     several = np.ndim(file.attrs["wavenumber"]) > 0
     mask = _numbers(file, "receiver_mask", "") if "receiver_mask" in file else None
-    per_frequency = several and mask is not None and mask.ndim == 3
-    if per_frequency and len(mask) != len(wavenumbers):
-        raise ValueError(
-            f"receiver_mask: expected one for each of {len(wavenumbers)} wavenumbers, got "
-            f"{len(mask)}"
-        )
-    masks: Sequence[Any] = mask if per_frequency else [mask] * len(wavenumbers)
+    masks = [mask] * len(wavenumbers)
+    if several and mask is not None and mask.ndim == 3:
+        masks = list(mask)
+        if len(masks) != len(wavenumbers):
+            raise ValueError(
+                f"receiver_mask: expected one for each of {len(wavenumbers)} wavenumbers, got "
+                f"{len(masks)}"
+            )
     first = Geometry(
         _numbers(file, "transmitter_positions", "(transmitters, 2), metre"),
         _numbers(file, "receiver_positions", "(receivers, 2), metre"),
