@@ -104,7 +104,8 @@ class ProxyGradient:
                 f"{self.name}: expected data of shape ({len(x)}, ...) for x of shape "
                 f"{tuple(x.shape)}, got {tuple(value.shape)}"
             )
-        bad = int((~value.isfinite()).sum())
+        # Counting takes ten times as long as the sum, which is finite only if all numbers are.
+        bad = 0 if value.sum().isfinite() else int((~value.isfinite()).sum())
         if bad:
             raise ValueError(f"{self.name} returned NaN or infinity in {bad} of {value.numel()}")
         return cast(value, x, value.is_complex())
