@@ -169,7 +169,7 @@ class FullWaveScattering(LinearizableOperator):
                 band.combined(band.basis[None]),
                 band.basis[None],
                 nothing,
-                _factor(1 / sigma),
+                self._factor(sigma),
             )
             for band, sigma in zip(self.bands, self.sigmas, strict=True)
         ]
@@ -253,11 +253,10 @@ class FullWaveScattering(LinearizableOperator):
         if value is None:
             value = band.data(contrast, transmitted, band.basis[None].to(received.dtype))
         self._found(value, self.normalize(contrast))
-        factor = _factor(1 / self.sigmas[index])
+        factor = self._factor(self.sigmas[index])
         if self.free_gain:
             factor = self.gain(value[:, None], y[:, None])[..., None].to(value.dtype)
         return Expansion(band, transmitted, received, value, factor, self.free_gain)
 
-
-def _factor(value: float) -> Tensor:
-    return torch.full((1, 1, 1), value, dtype=torch.complex64)
+    def _factor(self, sigma: float) -> Tensor:
+        return torch.full((1, 1, 1), 1 / sigma, dtype=torch.complex64, device=self.device)
