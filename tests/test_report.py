@@ -46,7 +46,7 @@ def test_report_is_one_page_that_says_where_it_comes_from(result: Result) -> Non
     page = Page(render_report(result, b"the picture"))
     (address,) = page.addresses
     assert base64.b64decode(address.removeprefix("data:image/png;base64,")) == b"the picture"
-    assert "Linear inverse scattering: a & b.h5" in page.text
+    assert "Inverse scattering: a & b.h5" in page.text
     summary = result.summary
     for expected in (
         summary["input_sha256"],

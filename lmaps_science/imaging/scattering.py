@@ -1,4 +1,4 @@
-"""Linear inverse scattering, from an HDF5 file of scattered fields to a picture."""
+"""Inverse scattering, from an HDF5 file of scattered fields to a picture."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
