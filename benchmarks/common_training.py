@@ -1,14 +1,18 @@
 """What the scripts behind the shipped priors share: a run with a bar, and its record."""
 
+from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 from torch import Tensor
 
 from lmaps_science.prior.card import PriorCard
+from lmaps_science.prior.curves import measure_error_curve, measure_peak_curve
+from lmaps_science.prior.image_covariance import measure_image_covariance
 from lmaps_science.prior.preconditioning import Preconditioned
+from lmaps_science.prior.registry import write_manifest
 from lmaps_science.prior.train import ImageSource, Trainer, TrainingConfig
-from lmaps_science.training import fit
+from lmaps_science.training import fit, write_prior
 
 
 def trained(
@@ -29,6 +33,25 @@ def trained(
             callback=lambda _step, _loss, done: bar.update(task, completed=done),
             start=start,
         )
+
+
+def finished(
+    trainer: Trainer, card: PriorCard, training: Tensor, unseen: Tensor, folder: Path, peaks: bool
+) -> None:
+    """Measure what travels with the weights, and write the prior into `folder`.
+
+    `training` images give the covariance, `unseen` ones the error curve and, with `peaks`, that of
+    the brightest pixel.
+    """
+    prior = trainer.denoiser
+    curve = prior.error_curve = measure_error_curve(prior, unseen)
+    if peaks:
+        prior.peak_curve = measure_peak_curve(prior, unseen)
+    prior.image_covariance = measure_image_covariance(training)
+    errors = "; ".join(f"{curve(s):.2e} at σ = {s:g}" for s in (0.02, 0.1, 0.5, 2.0))
+    told = record(trainer, held_out_mean_squared_error=errors)
+    write_prior(prior, card, told, folder / f"{card.name}.safetensors")
+    write_manifest(folder)
 
 
 def record(trainer: Trainer, **facts: str) -> dict[str, Any]:

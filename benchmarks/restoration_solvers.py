@@ -17,7 +17,7 @@ from torch import Tensor
 from lmaps_science import LMAPS, load_prior
 from lmaps_science.covariance import Covariance, calibrated, isotropic
 from lmaps_science.interval import Interval
-from lmaps_science.local_map import GradientSteps, LocalMap, Solution
+from lmaps_science.local_map import GradientSteps, PerturbAndSolve
 from lmaps_science.operator import Operator, per_item
 from lmaps_science.problems.restoration.quantised import Quantised
 
@@ -25,22 +25,17 @@ LEVELS = 20
 KINDS = ("JPEG 10", "2 bits", "3 bits")
 
 
-class Quadratic(LocalMap):
+class Quadratic(PerturbAndSolve):
     """The mode under the Gaussian of the same variance as the rounding, in closed form."""
 
-    def mode(self, m: Tensor, covariance: Covariance) -> Solution:
+    def solve(self, m: Tensor, covariance: Covariance, y: Tensor) -> tuple[Tensor, int]:
         """Coefficient by coefficient."""
         operator: Any = self.operator
         assert not hasattr(covariance, "basis")  # noqa: S101 - a multiple of the identity
         c = operator.analysis(m)
-        middle = c - (operator.levels(m) - self.y) / operator.gain
+        middle = c - (operator.levels(m) - y) / operator.gain
         share = 1 / (1 + 1 / (12 * operator.gain**2 * covariance.variance))  # type: ignore[union-attr]
-        x0 = operator.synthesis(c + share * (middle - c)).to(m.dtype)
-        return Solution(x0, self.operator.loss(x0, self.y), 0)
-
-    def sample(self, m: Tensor, covariance: Covariance, generators: Any) -> Solution:  # noqa: ANN401
-        """Not part of the study."""
-        raise NotImplementedError
+        return operator.synthesis(c + share * (middle - c)).to(m.dtype), 0
 
 
 class Watched(GradientSteps):

@@ -4,13 +4,10 @@ import argparse
 from pathlib import Path
 
 import torch
-from common_training import record, trained
+from common_training import finished, trained
 from torch import Tensor
 
 from lmaps_science.prior.card import PriorCard
-from lmaps_science.prior.curves import measure_error_curve, measure_peak_curve
-from lmaps_science.prior.image_covariance import measure_image_covariance
-from lmaps_science.prior.registry import write_manifest
 from lmaps_science.prior.train import TrainingConfig
 from lmaps_science.problems.blackhole.population import (
     EVERYTHING,
@@ -19,7 +16,7 @@ from lmaps_science.problems.blackhole.population import (
     draw,
     read_models,
 )
-from lmaps_science.training import trained_sigma_max, write_prior
+from lmaps_science.training import trained_sigma_max
 
 MODELS = "ngehtutil_blackhole_models.h5"
 COUNT, HELD_OUT_COUNT = 40_000, 256
@@ -89,16 +86,8 @@ def main() -> None:
     )
     checkpoint = options.checkpoint or Path(f"{options.name}.checkpoint.pt")
     trainer = trained(card, training, config, checkpoint)
-    prior = trainer.denoiser
-
     unseen = images(options.name, models, HELD_OUT_COUNT, seed=10**6)
-    curve = prior.error_curve = measure_error_curve(prior, unseen)
-    prior.peak_curve = measure_peak_curve(prior, unseen)
-    prior.image_covariance = measure_image_covariance(training)
-    errors = "; ".join(f"{curve(s):.2e} at σ = {s:g}" for s in (0.02, 0.1, 0.5, 2.0))
-    told = record(trainer, held_out_mean_squared_error=errors)
-    write_prior(prior, card, told, options.out / f"{options.name}.safetensors")
-    write_manifest(options.out)
+    finished(trainer, card, training, unseen, options.out, peaks=True)
 
 
 if __name__ == "__main__":

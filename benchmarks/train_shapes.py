@@ -4,16 +4,13 @@ import argparse
 from pathlib import Path
 
 import torch
-from common_training import record, trained
+from common_training import finished, trained
 from torch import Tensor
 
 from lmaps_science.prior.card import PriorCard
-from lmaps_science.prior.curves import measure_error_curve
-from lmaps_science.prior.image_covariance import measure_image_covariance
-from lmaps_science.prior.registry import write_manifest
 from lmaps_science.prior.train import TrainingConfig
 from lmaps_science.problems.scattering.shapes import draw
-from lmaps_science.training import trained_sigma_max, write_prior
+from lmaps_science.training import trained_sigma_max
 
 NAME = "shapes-64"
 COUNT, HELD_OUT_COUNT = 40_000, 256
@@ -63,15 +60,8 @@ def main() -> None:
         license="CC0-1.0",
     )
     trainer = trained(card, training, config, options.checkpoint)
-    prior = trainer.denoiser
-
     unseen = images(HELD_OUT_COUNT, seed=10**6)
-    curve = prior.error_curve = measure_error_curve(prior, unseen)
-    prior.image_covariance = measure_image_covariance(training)
-    errors = "; ".join(f"{curve(s):.2e} at σ = {s:g}" for s in (0.02, 0.1, 0.5, 2.0))
-    told = record(trainer, held_out_mean_squared_error=errors)
-    write_prior(prior, card, told, options.out / f"{NAME}.safetensors")
-    write_manifest(options.out)
+    finished(trainer, card, training, unseen, options.out, peaks=False)
 
 
 if __name__ == "__main__":

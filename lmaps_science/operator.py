@@ -91,9 +91,13 @@ class Operator(ABC):
             Data, (batch, ...).
         """
 
+    def predict(self, x: Tensor, y: Tensor) -> Tensor:
+        """H(x) as it is compared with `y`, fitted to it in what the instrument leaves open."""
+        return self.forward(x)
+
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
         """Sum of squared residuals |H(x) - y|^2, (batch,)."""
-        return per_item((self.forward(x) - y).abs().square())
+        return per_item((self.predict(x, y) - y).abs().square())
 
     @property
     def loss_weight(self) -> float:
@@ -194,6 +198,11 @@ class AffineOperator(Operator):
     def normal(self, x: Tensor) -> Tensor:
         """J^T J x."""
         return self.adjoint(self.forward(x) - self.offset())
+
+    def loss_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`loss` and its gradient 2 J^T (H(x) - y)."""
+        residual = self.forward(x) - y
+        return per_item(residual.abs().square()), 2 * self.adjoint(residual).to(x)
 
     def spectrum(self) -> Spectrum | None:
         """Spectrum of J^T J, or None where it cannot be had at a bearable cost."""

@@ -11,23 +11,13 @@ import torch
 from torch import Tensor
 
 from lmaps_science.covariance import CovarianceOfLevel, ScaledIdentity, covariance_by_name
-from lmaps_science.gauss_newton import DataSpaceOperator, GaussNewton
-from lmaps_science.interval import Interval, IntervalOperator
-from lmaps_science.local_map import (
-    ConjugateGradient,
-    GradientSteps,
-    LocalMap,
-    Spectral,
-    noise_like,
-)
-from lmaps_science.operator import AffineOperator, LinearizableOperator, Operator
-from lmaps_science.relinearization import Relinearization
+from lmaps_science.inner_solvers import SOLVERS, SolverFactory, inner_solver
+from lmaps_science.local_map import LocalMap, noise_like
+from lmaps_science.operator import Operator
 from lmaps_science.schedule import karras_levels
 from lmaps_science.settings import SETTINGS
 
 Prior = Callable[[Tensor, float], Tensor]
-SolverFactory = Callable[[Operator, Tensor, float], LocalMap]
-SOLVERS = ("auto", "spectral", "cg", "gauss_newton", "interval", "gradient")
 
 
 @dataclass(frozen=True)
@@ -290,36 +280,14 @@ class LMAPS:
     def _local_map(self, y: Tensor) -> LocalMap:
         if callable(self.solver):
             return self.solver(self.operator, y, self.weight)
-        name = _best_solver(self.operator) if self.solver == "auto" else self.solver
-        if name == "gradient":
-            return GradientSteps(self.operator, y, self.weight, **self.gradient_options)
-        if name == "cg":
-            tolerance = self.defaults.cg_tolerance
-            return ConjugateGradient(self.operator, y, self.weight, tolerance)
-        if name == "interval":
-            return Interval(self.operator, y, self.weight)
-        if name == "gauss_newton":
-            if isinstance(self.operator, LinearizableOperator):
-                return Relinearization(self.operator, y, self.weight)
-            return GaussNewton(self.operator, y, self.weight)
-        if not isinstance(self.operator, AffineOperator):
-            raise ValueError(
-                "solver='spectral' needs an affine operator with a spectrum, got "
-                f"{type(self.operator).__name__}: use another solver or 'auto'"
-            )
-        return Spectral(self.operator, y, self.weight)
-
-
-def _best_solver(operator: Operator) -> str:
-    """Name of the most exact solver that the operator offers."""
-    if isinstance(operator, IntervalOperator):
-        return "interval"
-    if isinstance(operator, AffineOperator) and operator.spectrum() is not None:
-        return "spectral"
-    if operator.quadratic:
-        return "cg"
-    smooth = isinstance(operator, DataSpaceOperator | LinearizableOperator)
-    return "gauss_newton" if smooth else "gradient"
+        return inner_solver(
+            self.solver,
+            self.operator,
+            y,
+            self.weight,
+            self.defaults.cg_tolerance,
+            self.gradient_options,
+        )
 
 
 def renoise(

@@ -51,8 +51,7 @@ class Scattering(Problem):
 
     def residuals(self, operator: Any, x: Tensor, y: Tensor) -> NDArray[np.float64]:  # noqa: ANN401
         """Real and imaginary parts of the measured residuals."""
-        predicted = operator.predict(x, y) if _is_full_wave(operator) else operator.forward(x)
-        residual = torch.as_tensor(predicted - y, dtype=torch.complex128)
+        residual = torch.as_tensor(operator.predict(x, y) - y, dtype=torch.complex128)
         measured = residual if operator.mask is None else residual[operator.mask[None]]
         # Half of the noise's variance is in each of the real and imaginary parts.
         parts = torch.view_as_real(measured).flatten() / (operator.sigma_noise / np.sqrt(2))
