@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lmaps_science.foreign import as_tensor, cast, forward_and_adjoint
-from lmaps_science.operator import AffineOperator, Operator, check_adjoint
+from lmaps_science.operator import AffineOperator, Operator, check_adjoint, per_item
 from lmaps_science.proxy import ProxyGradient
 
 ADJOINT_TOLERANCE = 1e-3
@@ -99,6 +99,11 @@ class Linear(AffineOperator):
         real = torch.float64 if y.dtype in (torch.float64, torch.complex128) else torch.float32
         image = image.real if image.is_complex() else image
         return self.unnorm_scale * image.reshape(-1, *self.image_shape).to(real)
+
+    def loss_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`loss` and its gradient 2 J^T (H(x) - y)."""
+        residual = self.forward(x) - y
+        return per_item(residual.abs().square()), 2 * self.adjoint(residual).to(x)
 
     def _probe(self) -> Tensor:
         try:

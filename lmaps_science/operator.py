@@ -199,11 +199,6 @@ class AffineOperator(Operator):
         """J^T J x."""
         return self.adjoint(self.forward(x) - self.offset())
 
-    def loss_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """`loss` and its gradient 2 J^T (H(x) - y)."""
-        residual = self.forward(x) - y
-        return per_item(residual.abs().square()), 2 * self.adjoint(residual).to(x)
-
     def spectrum(self) -> Spectrum | None:
         """Spectrum of J^T J, or None where it cannot be had at a bearable cost."""
         return None

@@ -28,6 +28,10 @@ class Slope(AffineOperator):
     def normal(self, x: Tensor) -> Tensor:
         return self.adjoint((self.slope * x).expand_as(self.value))
 
+    def loss_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        residual = self.forward(x) - y
+        return residual.square().flatten(1).sum(1), 2 * self.adjoint(residual)
+
 
 class Bent(LinearizableOperator):
     """x + bend x³, with a derivative that may be off by a factor."""

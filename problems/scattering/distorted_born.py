@@ -116,3 +116,8 @@ class DistortedBorn(AffineOperator):
         change = self.unnorm_scale * x
         images = [e.adjoint(e.derivative(change)) for e in self.expansions]
         return self.unnorm_scale * torch.stack(images).sum(0)
+
+    def loss_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`loss` and its gradient 2 J^T (H(x) - y)."""
+        residual = self.forward(x) - y
+        return per_item(residual.abs().square()), 2 * self.adjoint(residual).to(x)
