@@ -133,7 +133,7 @@ def _volume(
     file: Path, out: Path, slices: list[int] | None, resume: bool, options: dict[str, Any]
 ) -> None:
     from lmaps_science.imaging.mri_volume import Part, reconstruct_volume
-    from lmaps_science.reconstruction import Progress
+    from lmaps_science.recipe import Progress
 
     with console.reconstruction_progress(file.name) as show:
 

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from lmaps_science.doctor import Finding
-    from lmaps_science.reconstruction import Progress as Level
+    from lmaps_science.recipe import Progress as Level
 
 P = ParamSpec("P")
 

@@ -14,7 +14,8 @@ from lmaps_science.imaging.scattering import extent
 from lmaps_science.problems.scattering.data import write_measurement
 from lmaps_science.problems.scattering.objects import simulate
 from lmaps_science.problems.scattering.operator import InverseScattering
-from lmaps_science.reconstruction import Progress, reconstruct
+from lmaps_science.recipe import Progress
+from lmaps_science.reconstruction import reconstruct
 from lmaps_science.result import Result
 
 NUM_TRANSMITTERS, NUM_RECEIVERS = 20, 60

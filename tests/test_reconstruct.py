@@ -12,7 +12,8 @@ import torch
 
 from lmaps_science.output import atomic_folder
 from lmaps_science.problems.scattering.data import read_measurement
-from lmaps_science.reconstruction import Progress, reconstruct
+from lmaps_science.recipe import Progress
+from lmaps_science.reconstruction import reconstruct
 from lmaps_science.samplers import METHODS
 from lmaps_science.settings import SETTINGS
 from lmaps_science.summary import coverage

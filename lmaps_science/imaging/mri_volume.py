@@ -13,7 +13,8 @@ from lmaps_science.checks import check_writable
 from lmaps_science.files import atomic_path
 from lmaps_science.imaging.mri import MRI, check_part, open_scan
 from lmaps_science.output import atomic_folder
-from lmaps_science.reconstruction import Progress, reconstruct
+from lmaps_science.recipe import Progress
+from lmaps_science.reconstruction import reconstruct
 from lmaps_science.summary import environment
 
 SLICES = "slices"

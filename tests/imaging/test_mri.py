@@ -15,7 +15,8 @@ from lmaps_science.imaging.mri import NUM_DRAFTS
 from lmaps_science.problem import find_problem
 from lmaps_science.problems.mri.formats import read_maps, read_scan
 from lmaps_science.problems.mri.formats.cfl import read_cfl, to_bart, write_cfl
-from lmaps_science.reconstruction import Progress, reconstruct
+from lmaps_science.recipe import Progress
+from lmaps_science.reconstruction import reconstruct
 from tests.small import small_kspace, small_prior
 
 FILES = [
