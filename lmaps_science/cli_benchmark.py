@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lmaps_science.cli_reconstruct import Device
-from lmaps_science.console import examples, guarded
+from lmaps_science.console import examples, guarded, show_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,10 @@ app = typer.Typer(
     help="Compare methods on many cases: run, tabulate, check and pack.", no_args_is_help=True
 )
 
+Mirror = Annotated[
+    str | None,
+    typer.Option(help="Folder or address of data sets that have no address of their own."),
+]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.", show_default=False)]
 
 
@@ -55,10 +59,7 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the results that are there, and go on.")
     ] = False,
-    mirror: Annotated[
-        str | None,
-        typer.Option(help="Folder or address of data sets that have no address of their own."),
-    ] = None,
+    mirror: Mirror = None,
     device: Device = "cpu",
 ) -> None:
     """Run cases by methods by seeds.
@@ -127,6 +128,63 @@ def table(
     if not rows:
         raise ValueError(f"{folder}: holds no results yet: lmaps benchmark run …")
     typer.echo(FORMATS[style](tables(store, rows), rows), nl=False)
+
+
+@app.command(
+    epilog=examples(
+        "lmaps benchmark verify results",
+        "lmaps benchmark verify submission.zip --count 20",
+    )
+)
+@guarded
+def verify(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR_OR_ZIP", help="Folder of a run, or an archive of it.", show_default=False
+        ),
+    ],
+    count: Annotated[int, typer.Option(min=0, help="Results to make again, at random.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
+    mirror: Mirror = None,
+    device: Device = "cpu",
+) -> None:
+    """Compare every file's hash with the run's, and make a random part of the results again.
+
+    What does not agree is named, and the exit code is 1.
+    """
+    from lmaps_science.benchmark.submission import opened
+    from lmaps_science.benchmark.task import Site
+    from lmaps_science.benchmark.verification import verify as verify_store
+    from lmaps_science.doctor import Finding
+
+    with opened(path) as store:
+        site = Site(device, store.suite.threads, mirror)
+        found = verify_store(
+            store,
+            count,
+            seed,
+            site,
+            lambda f: show_findings([Finding(f.what, f.detail, f.agrees)]),
+        )
+    disagreeing = sum(not finding.agrees for finding in found)
+    if disagreeing:
+        raise ValueError(f"{path}: {disagreeing} things do not agree, named above")
+    typer.echo(f"{path} agrees")
+
+
+@app.command(epilog=examples("lmaps benchmark submit results --out submission.zip"))
+@guarded
+def submit(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="Archive to write, .zip.")],
+) -> None:
+    """Pack results, tables, settings, provenance, a schema and a README into one archive."""
+    from lmaps_science.benchmark.store import Store
+    from lmaps_science.benchmark.submission import submit as write_archive
+
+    files = write_archive(Store(folder), out)
+    typer.echo(f"{out}: {len(files)} files, {out.stat().st_size / 2**20:.1f} MiB")
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -199,7 +199,7 @@ def run(
                         "stay; make room, then --resume"
                     )
     store.tidy()
-    store.write_manifest()
+    store.write_sums()
     return Summary(store, tasks, watch.failed, absent)
 
 
@@ -207,7 +207,7 @@ def execute(folder: Path, site: Site, unit: Unit) -> Done:
     """Run one task, or choose one method's constants, and store what comes of it."""
     store = _store(folder)
     try:
-        group, method = _find(store.suite, unit)
+        group, method = find_unit(store.suite, unit)
         if isinstance(unit, Tuning):
             found = tune(group, method, store.suite.seeds[0], site)
             store.write_tuned(unit.group, unit.method, found)
@@ -322,10 +322,11 @@ def _absent(suite: Suite) -> Iterator[tuple[str, str]]:
 
 def _tunings(suite: Suite, tasks: Sequence[Task]) -> list[Tuning]:
     wanted = dict.fromkeys(Tuning(task.group, task.method) for task in tasks)
-    return [unit for unit in wanted if _find(suite, unit)[1].tune]
+    return [unit for unit in wanted if find_unit(suite, unit)[1].tune]
 
 
-def _find(suite: Suite, unit: Unit) -> tuple[Group, Method]:
+def find_unit(suite: Suite, unit: Unit) -> tuple[Group, Method]:
+    """The group and the method that a unit names."""
     group = next(g for g in suite.groups if g.name == unit.group)
     return group, next(m for m in group.methods if m.label == unit.method)
 

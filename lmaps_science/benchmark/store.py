@@ -8,14 +8,14 @@ made; what does (seconds, memory, host, date) lies apart, under ``costs``:
     costs/GROUP/METHOD/CASE-SEED.json
     truth/GROUP/CASE.h5
     tuned/GROUP/METHOD.json                       constants, and how they were found
-    manifest.json                                 SHA-256 of all of them, once a run is over
+    SHA256SUMS                                    of all of them, once a run is over
 """
 
 import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -29,7 +29,7 @@ from lmaps_science.benchmark.task import Outcome, Task, is_random
 from lmaps_science.prior.registry import file_sha256
 
 FORMAT = 1
-_SETTINGS, _MANIFEST, _LOCK = "benchmark.json", "manifest.json", ".lock"
+_SETTINGS, _SUMS, _LOCK = "benchmark.json", "SHA256SUMS", ".lock"
 _PARTS = ("results", "costs", "truth", "tuned")
 
 
@@ -86,17 +86,24 @@ class Store:
 
     def is_done(self, task: Task) -> bool:
         """Whether the task's result is there."""
-        return self._path("results", task, ".h5").is_file()
+        return self.result_file(task).is_file()
 
     def write(self, task: Task, outcome: Outcome) -> None:
         """Store what a task gave; its result comes last, and makes it done."""
-        arrays = outcome.arrays if self.suite.images else {}
         if outcome.truth is not None and self.suite.images:
             path = self.folder / "truth" / file_name(task.group) / f"{file_name(task.case)}.h5"
             if not path.exists():
                 self._put(path, _hdf5({"case": task.case}, {"truth": outcome.truth}))
         self._put(self._path("costs", task, ".json"), _to_json(outcome.cost))
-        self._put(self._path("results", task, ".h5"), _hdf5(outcome.record, arrays))
+        self._put(self.result_file(task), self.content(outcome))
+
+    def content(self, outcome: Outcome) -> bytes:
+        """The bytes of a result's file."""
+        return _hdf5(outcome.record, outcome.arrays if self.suite.images else {})
+
+    def result_file(self, task: Task) -> Path:
+        """Where a task's result is."""
+        return self._path("results", task, ".h5")
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """All results that are there, each a record with its cost, in the order of the suite."""
@@ -119,7 +126,11 @@ class Store:
 
     def arrays(self, task: Task) -> dict[str, NDArray]:
         """The task's image and spread, where they were kept."""
-        return _read_hdf5(self._path("results", task, ".h5"))[1]
+        return _read_hdf5(self.result_file(task))[1]
+
+    def record(self, task: Task) -> dict[str, Any]:
+        """What of the task's result is no array."""
+        return _read_hdf5(self.result_file(task), arrays=False)[0]
 
     def truth(self, group: str, case: str) -> NDArray | None:
         """The truth of a case, (y, x), where it is known and was kept."""
@@ -136,20 +147,22 @@ class Store:
         return _read_json(path) if path.exists() else None
 
     def files(self) -> list[Path]:
-        """All files that a manifest lists."""
+        """All files that `write_sums` lists."""
         parts = [p for part in _PARTS for p in (self.folder / part).rglob("*") if p.is_file()]
         return [self.folder / _SETTINGS, *sorted(parts)]
 
-    def write_manifest(self) -> None:
+    def write_sums(self) -> None:
         """Record the SHA-256 of every file; a process that ends later lists more."""
         with _locked(self.folder):
-            hashes = {p.relative_to(self.folder).as_posix(): file_sha256(p) for p in self.files()}
-            self._put(self.folder / _MANIFEST, _to_json(hashes))
+            self._put(self.folder / _SUMS, checksums(self.folder, self.files()))
 
-    def manifest(self) -> dict[str, str] | None:
+    def sums(self) -> dict[str, str] | None:
         """SHA-256 by path, None if no run has come to its end."""
-        path = self.folder / _MANIFEST
-        return _read_json(path) if path.exists() else None
+        path = self.folder / _SUMS
+        if not path.exists():
+            return None
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return {name: sha256 for sha256, name in (line.split("  ", 1) for line in lines)}
 
     def tidy(self) -> None:
         """Remove what killed processes of this machine had begun to write."""
@@ -172,6 +185,12 @@ class Store:
         temporary.write_bytes(content)
         temporary.replace(path)
         self._scratch.rmdir()
+
+
+def checksums(folder: Path, files: Iterable[Path]) -> bytes:
+    """SHA-256 of files within a folder, as ``sha256sum --check`` reads them."""
+    lines = (f"{file_sha256(p)}  {p.relative_to(folder).as_posix()}\n" for p in files)
+    return "".join(lines).encode()
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:
