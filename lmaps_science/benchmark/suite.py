@@ -263,8 +263,10 @@ def _require_distinct(names: Sequence[str], where: str) -> None:
         raise ValueError(f"{where}: expected one or more, got none")
     seen: dict[str, str] = {}
     for name in names:
-        if (other := seen.setdefault(file_name(name), name)) is not name:
-            raise ValueError(f"{where}: {other!r} and {name!r} would share a file: rename one")
+        key = file_name(name)
+        if key in seen:
+            raise ValueError(f"{where}: {seen[key]!r} and {name!r} would share a file: rename one")
+        seen[key] = name
 
 
 def _check_keys(
@@ -290,8 +292,7 @@ def _check_cases(group: Group, names: Sequence[str], known: Sequence[str]) -> No
         if name not in known:
             shown = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
             raise ValueError(
-                f"group {group.name!r}: no case {name!r} in data {group.data!r}: expected "
-                f"{shown}{_hint(name, known)}"
+                f"group {group.name!r}: no case {name!r} in data {group.data!r}: expected {shown}"
             )
 
 
