@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ Row = Mapping[str, Any]
 """A result: problem, group, case, method, seed, metrics, calls, and what varies between runs."""
 
 _KEYS = ("problem", "group", "case", "method", "seed")
-_COSTS = ("denoiser_calls", "operator_calls", "seconds", "peak_memory_mib")
+COSTS = ("denoiser_calls", "operator_calls", "seconds", "peak_memory_mib")
+"""Columns that tell what a method needs, not how good it is."""
+
 _OTHER = (
-    *_KEYS, *_COSTS, "settings", "notes", "kept_samples", "num_samples", "date", "cpu_seconds",
+    *_KEYS, *COSTS, "settings", "notes", "kept_samples", "num_samples", "date", "cpu_seconds",
     "sampling_seconds", "denoiser_seconds", "host", "host_versions",
 )  # fmt: skip
 
@@ -29,6 +32,9 @@ NAMES = {
     "ssim": "SSIM",
     "nrmse": "relative error",
     "nmse": "relative squared error",
+    "blur_psnr_10uas": "PSNR at 10 µas, dB",
+    "blur_psnr_15uas": "PSNR at 15 µas, dB",
+    "blur_psnr_20uas": "PSNR at 20 µas, dB",
     "data_fit": "χ² per datum",
     "chi2_closure_phase": "χ² phases",
     "chi2_log_closure_amplitude": "χ² log amplitudes",
@@ -115,7 +121,7 @@ def table_of(group: Group, rows: Sequence[Row], missing: int = 0) -> Table:
             label,
             len({row["case"] for row in of_it}),
             _estimates(of_it, metrics),
-            _estimates(of_it, _COSTS),
+            _estimates(of_it, COSTS),
             None if number == 0 else difference(per_case(of_it, group.metric), first),
         )
         for number, (label, of_it) in enumerate(found.items())
@@ -151,37 +157,47 @@ def _estimates(rows: Sequence[Row], names: Iterable[str]) -> dict[str, Estimate]
 
 def header(table: Table) -> list[str]:
     """Names of the columns of `cells`."""
-    return ["method", "cases", *(NAMES.get(name, name) for name in _columns(table)), "ahead"]
+    return ["method", "cases", *(NAMES.get(name, name) for name in columns(table)), "ahead"]
 
 
 def cells(table: Table) -> list[list[str]]:
     """The table as text, a list for each method."""
-    columns = _columns(table)
     return [
         [
             line.method,
             str(line.cases),
-            *(_number(name, (line.metrics | line.costs).get(name)) for name in columns),
+            *(shown(name, (line.metrics | line.costs).get(name)) for name in columns(table)),
             _ahead(line.ahead),
         ]
         for line in table.lines
     ]
 
 
-def _columns(table: Table) -> list[str]:
+def columns(table: Table) -> list[str]:
+    """The figures of merit, then the costs, that any of the table's methods has."""
     return list(dict.fromkeys(name for x in table.lines for name in (*x.metrics, *x.costs)))
 
 
 _DIGITS = {"psnr": 2, "seconds": 2, "denoiser_calls": 0, "operator_calls": 0, "peak_memory_mib": 0}
 
 
-def _number(name: str, value: Estimate | None) -> str:
+def shown(name: str, value: Estimate | None) -> str:
+    """A figure of merit or a cost as text."""
     if value is None:
         return "–"
-    digits = _DIGITS.get(name, 2 if "psnr" in name else 3)
+    digits = _digits(name, value.mean)
     mean = f"{value.mean:.{digits}f}"
-    shown = value.error is not None and name not in _COSTS
+    shown = value.error is not None and name not in COSTS
     return f"{mean} ± {value.error:.{digits}f}" if shown else mean
+
+
+def _digits(name: str, value: float) -> int:
+    """After the point: two to five significant ones, and the usual number between."""
+    usual = _DIGITS.get(name, 2 if "psnr" in name else 3)
+    if not usual or not value:
+        return usual
+    size = math.floor(math.log10(abs(value)))
+    return max(min(usual, 4 - size), 1 - size, 0)
 
 
 def _ahead(value: Difference | None) -> str:
@@ -198,17 +214,19 @@ def _as(style: str, heading: str) -> Format:
 
         def one(table: Table) -> str:
             grid = tabulate(cells(table), header(table), style, disable_numparse=True)
-            return "\n".join([heading.format(title=table.title), "", grid, "", _footnote(table)])
+            told = f"{table.caption}. {footnote(table)}"
+            return "\n".join([heading.format(title=table.title), "", grid, "", told])
 
         return "\n\n".join(one(table) for table in found) + "\n"
 
     return render
 
 
-def _footnote(table: Table) -> str:
+def footnote(table: Table) -> str:
+    """How to read the table."""
     metric = NAMES.get(table.metric, table.metric)
     told = (
-        f"{table.caption}. Mean over cases ± standard error; ahead: {metric} minus that of "
+        f"Mean over cases ± standard error; ahead: {metric} minus that of "
         f"{table.lines[0].method} on the same cases, bootstrap interval of 95 %."
     )
     return told + (f" {table.missing} results are missing." if table.missing else "")
