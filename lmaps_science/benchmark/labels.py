@@ -87,7 +87,7 @@ def shortened(text: str) -> str:
 def _size(ax: "Axes", text: str) -> NDArray[np.float64]:
     """Width and height, pixels."""
     measured = ax.text(0, 0, text, **_FONT)
-    size = measured.get_window_extent().size
+    size = np.array(measured.get_window_extent().size)
     measured.remove()
     return size
 

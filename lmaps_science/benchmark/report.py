@@ -85,7 +85,7 @@ def _provenance(store: Store, rows: Sequence[Row]) -> Mapping[str, str]:
         "Check": "lmaps benchmark verify DIR",
         "Made": f"{dates[0]} to {dates[-1]}",
         "Versions": _list(settings["versions"]),
-        **{f"Machine {name}": _list(versions) for name, versions in machines.items()},
+        **{f"Machine {name}": _list(versions) for name, versions in sorted(machines.items())},
         **{f"SHA-256 of prior {name}": value for name, value in settings["priors"].items()},
         **{f"SHA-256 of data {name}": value for name, value in settings["data"].items()},
     }

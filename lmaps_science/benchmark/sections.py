@@ -253,8 +253,8 @@ def _notes(store: Store, group: Group, table: Table, rows: Sequence[Row]) -> Ite
     if len(hosts) > 1:
         yield f"Seconds and memory are of {len(hosts)} machines, and not to be compared."
     for method in group.methods:
-        found = store.tuned(group.name, method.label)
-        for name in found["at_the_edge"] if found else ():
+        found = store.tuned(group.name, method.label) or {"at_the_edge": []}
+        for name in found["at_the_edge"]:
             yield (
                 f"{method.label}: {name} {found['options'][name]} was the best of the values tried "
                 "and lies at their edge; beyond it may be a better one."
