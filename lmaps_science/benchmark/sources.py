@@ -284,19 +284,6 @@ class Files(Source):
         return {name: file_sha256(path) for name, path in parts.items()}
 
 
-SOURCES: dict[tuple[str, str], type[Source]] = {
-    ("scattering", "nuclei"): Nuclei,
-    ("scattering", "cells"): Cells,
-    ("scattering", "shapes"): Shapes,
-    ("blackhole", "sources"): Sources,
-    ("blackhole", "simulations"): Simulations,
-    ("mri", "head"): Head,
-    ("mri", "people"): People,
-    ("", "files"): Files,
-}
-"""By problem, "" for any, and name."""
-
-
 @lru_cache(maxsize=4)
 def _scattering(
     num_pixels: int, num_transmitters: int, num_receivers: int, sigma_noise: float, device: str

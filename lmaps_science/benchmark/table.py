@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,11 @@ Format = Callable[[Sequence[Table], Sequence[Row]], str]
 
 
 def tables(store: Store, rows: Sequence[Row]) -> list[Table]:
-    """A table for each group that has results."""
+    """A table for each group that has results.
+
+    Rows of InverseBench join a group that measures as they were measured; those that join none
+    have tables of their own, see `foreign_tables`.
+    """
     of_group: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         of_group[row["group"]].append(row)
@@ -101,6 +106,40 @@ def tables(store: Store, rows: Sequence[Row]) -> list[Table]:
         for group in store.suite.groups
         if (found := of_group[group.name])
     ]
+
+
+def joined(store: Store, foreign: Iterable[Row]) -> list[dict[str, Any]]:
+    """Rows of InverseBench, in the group of a store that has their settings and their prior."""
+    groups = [(group, group.source().measured()) for group in store.suite.groups]
+    rows = []
+    for row in foreign:
+        settings = row["settings"]["measured"]
+        group = next(
+            (
+                group.name
+                for group, measured in groups
+                if measured is not None
+                and group.problem == row["problem"]
+                and Path(group.prior).stem == Path(str(row["settings"]["prior"])).stem
+                and row["case"] in store.settings["cases"][group.name]
+                and all(settings.get(key) == value for key, value in measured.items())
+            ),
+            row["group"],
+        )
+        rows.append({**row, "group": group})
+    return rows
+
+
+def foreign_tables(rows: Sequence[Row], known: Iterable[str] = ()) -> list[Table]:
+    """A table for each group of InverseBench's rows but those that are `known`."""
+    names = dict.fromkeys(row["group"] for row in rows)
+    found = []
+    for name in (n for n in names if n not in set(known)):
+        of_it = [row for row in rows if row["group"] == name]
+        first = of_it[0]
+        group = Group(name, first["problem"], "InverseBench", str(first["settings"]["prior"]), ())
+        found.append(table_of(group, of_it))
+    return found
 
 
 def table_of(group: Group, rows: Sequence[Row], missing: int = 0) -> Table:
