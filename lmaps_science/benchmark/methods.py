@@ -13,7 +13,7 @@ from torch import Tensor
 from lmaps_science import methods as relatives
 from lmaps_science import samplers
 from lmaps_science.baselines import total_variation
-from lmaps_science.benchmark import host_algorithms
+from lmaps_science.benchmark import deepinv_methods, host_algorithms
 from lmaps_science.operator import AffineOperator, Operator
 from lmaps_science.samplers import Sampler
 from lmaps_science.solver import LMAPS
@@ -90,6 +90,17 @@ def _of_host(algorithm: str) -> MethodKind:
         uses_prior=True,
         random=True,
         needs=host_algorithms.checkout,
+    )
+
+
+def _of_deepinv(make_solver: Callable[..., deepinv_methods.Solver]) -> MethodKind:
+    names = list(inspect.signature(make_solver).parameters)[3:]
+    return MethodKind(
+        deepinv_methods.factory(make_solver),
+        tuple(names),
+        uses_prior=True,
+        random=True,
+        needs=deepinv_methods.require_deepinv,
     )
 
 
@@ -181,5 +192,9 @@ METHODS: dict[str, MethodKind] = {
         _solves(_of_mri("bart_pics")), ("strength",), problems=("mri",), needs=_bart
     ),
     "empty": MethodKind(_solves(_empty)),
+    "deepinv-dps": _of_deepinv(deepinv_methods.dps),
+    "deepinv-diffpir": _of_deepinv(deepinv_methods.diffpir),
+    "deepinv-ddrm": _of_deepinv(deepinv_methods.ddrm),
+    "deepinv-pigdm": _of_deepinv(deepinv_methods.pigdm),
 }
 """By name."""
