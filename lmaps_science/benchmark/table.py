@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _OTHER = (
 NAMES = {
     "psnr": "PSNR, dB",
     "ssim": "SSIM",
+    **{f"blur_psnr_{f}uas": f"blurred to {f} µas, dB" for f in (10, 15, 20)},
     "nrmse": "relative error",
     "nmse": "relative squared error",
     "data_fit": "χ² per datum",
@@ -211,16 +213,23 @@ def _columns(table: Table) -> list[str]:
     return list(dict.fromkeys(name for x in table.lines for name in (*x.metrics, *x.costs)))
 
 
-_DIGITS = {"psnr": 2, "seconds": 2, "denoiser_calls": 0, "operator_calls": 0, "peak_memory_mib": 0}
-
-
 def _number(name: str, value: Estimate | None) -> str:
     if value is None:
         return "–"
-    digits = _DIGITS.get(name, 2 if "psnr" in name else 3)
+    digits = _digits(name, value.mean)
     mean = f"{value.mean:.{digits}f}"
     shown = value.error is not None and name not in _COSTS
     return f"{mean} ± {value.error:.{digits}f}" if shown else mean
+
+
+def _digits(name: str, mean: float) -> int:
+    """After the point: what is told of decibels, counts and seconds; else three that count."""
+    if name in _COSTS:
+        return 2 if name == "seconds" else 0
+    if "psnr" in name:
+        return 2
+    size = 0 if mean == 0 else math.floor(math.log10(abs(mean)))
+    return min(max(2 - size, 0), 3 if size > -2 else 8)
 
 
 def _ahead(value: Difference | None) -> str:
@@ -246,9 +255,11 @@ def _as(style: str, heading: str) -> Format:
 
 def _footnote(table: Table) -> str:
     metric = NAMES.get(table.metric, table.metric)
+    intervals = any(line.ahead and line.ahead.low is not None for line in table.lines)
     told = (
         f"{table.caption}. Mean over cases ± standard error; ahead: {metric} minus that of "
-        f"{table.lines[0].method} on the same cases, bootstrap interval of 95 %."
+        f"{table.lines[0].method} on the same cases"
+        + (", bootstrap interval of 95 %." if intervals else ".")
     )
     return told + (f" {table.missing} results are missing." if table.missing else "")
 
