@@ -13,7 +13,7 @@ from lmaps_science.console import examples, guarded, show_findings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lmaps_science.benchmark.runner import Progress
+    from lmaps_science.benchmark.watch import Progress
 
 app = typer.Typer(
     help="Compare methods on many cases: run, tabulate, check and pack.", no_args_is_help=True
@@ -69,7 +69,7 @@ def run(
     at the same time.
     """
     from lmaps_science.benchmark.runner import run as run_suite
-    from lmaps_science.benchmark.suite import read_suite
+    from lmaps_science.benchmark.suite_file import read_suite
     from lmaps_science.benchmark.task import Site
     from lmaps_science.checks import check_device, check_writable
 

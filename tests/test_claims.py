@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lmaps_science.benchmark.suite import read_suite
+from lmaps_science.benchmark.suite_file import read_suite
 from lmaps_science.benchmark.table import FORMATS, table_of
 from lmaps_science.benchmark.task import Site, run_task
 

@@ -24,7 +24,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lmaps_science.benchmark.names import file_name
-from lmaps_science.benchmark.suite import Group, Suite, suite_from_dict
+from lmaps_science.benchmark.suite import Group, Suite
+from lmaps_science.benchmark.suite_file import suite_from_dict
 from lmaps_science.benchmark.task import Outcome, Task, is_random
 from lmaps_science.prior.registry import file_sha256
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lmaps_science.benchmark.execution import find_unit
 from lmaps_science.benchmark.provenance import provenance
-from lmaps_science.benchmark.runner import find_unit
 from lmaps_science.benchmark.store import Store
 from lmaps_science.benchmark.table import metric_names
 from lmaps_science.benchmark.task import Site, Task, run_task

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmaps_science.benchmark.suite import suite_from_dict
+from lmaps_science.benchmark.suite_file import suite_from_dict
 from tests.benchmark.tiny import run_tiny, tiny_content
 
 pytestmark = pytest.mark.fullwave

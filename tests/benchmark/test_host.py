@@ -8,7 +8,7 @@ import yaml
 
 from lmaps_science.benchmark.host_results import read_results
 from lmaps_science.benchmark.store import Store
-from lmaps_science.benchmark.suite import suite_from_dict
+from lmaps_science.benchmark.suite_file import suite_from_dict
 from lmaps_science.benchmark.table import foreign_tables, joined, tables
 from lmaps_science.inversebench.prepare import write_images
 from lmaps_science.problems.scattering.shapes import draw
