@@ -60,7 +60,7 @@ def connect(folder: Path, workers: int, scheduler: str | None) -> Iterator["Clie
                 threads_per_worker=1,
                 memory_limit=0,
                 local_directory=scratch,
-                dashboard_address=None,
+                dashboard_address=":0",
                 silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster) as client,

@@ -183,9 +183,11 @@ class Store:
         self._scratch.mkdir(exist_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._scratch / path.name
-        temporary.write_bytes(content)
-        temporary.replace(path)
-        self._scratch.rmdir()
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            shutil.rmtree(self._scratch)
 
 
 def checksums(folder: Path, files: Iterable[Path]) -> bytes:
