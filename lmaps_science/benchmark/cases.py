@@ -13,6 +13,9 @@ from torch import Tensor
 
 from lmaps_science.problem import Measurement
 
+NUM_TUNING = 3
+"""Cases that a source has to tune constants on."""
+
 
 @dataclass(frozen=True)
 class Simulated:

@@ -1,20 +1,19 @@
 """Sources of cases by problem and name."""
 
-from lmaps_science.benchmark import host_sources as host
-from lmaps_science.benchmark import sources as own
 from lmaps_science.benchmark.cases import Source
+from lmaps_science.benchmark.sources import blackhole, files, inversebench, mri, scattering
 
 SOURCES: dict[tuple[str, str], type[Source]] = {
-    ("scattering", "nuclei"): own.Nuclei,
-    ("scattering", "cells"): own.Cells,
-    ("scattering", "shapes"): own.Shapes,
-    ("scattering", "inversebench"): host.HostScattering,
-    ("blackhole", "sources"): own.Sources,
-    ("blackhole", "simulations"): own.Simulations,
-    ("blackhole", "inversebench"): host.HostBlackHole,
-    ("mri", "head"): own.Head,
-    ("mri", "people"): own.People,
-    ("mri", "inversebench"): host.HostMRI,
-    ("", "files"): own.Files,
+    ("scattering", "nuclei"): scattering.Nuclei,
+    ("scattering", "cells"): scattering.Cells,
+    ("scattering", "shapes"): scattering.Shapes,
+    ("scattering", "inversebench"): inversebench.HostScattering,
+    ("blackhole", "sources"): blackhole.Sources,
+    ("blackhole", "simulations"): blackhole.Simulations,
+    ("blackhole", "inversebench"): inversebench.HostBlackHole,
+    ("mri", "head"): mri.Head,
+    ("mri", "people"): mri.People,
+    ("mri", "inversebench"): inversebench.HostMRI,
+    ("", "files"): files.Files,
 }
-""""" stands for any problem."""
+"""An empty problem stands for any."""
