@@ -104,10 +104,15 @@ def tables(store: Store, rows: Sequence[Row]) -> list[Table]:
     for row in rows:
         of_group[row["group"]].append(row)
     return [
-        table_of(group, found, len(store.expected(group)) - len(found))
+        table_of(group, found, _missing(store, group, found))
         for group in store.suite.groups
         if (found := of_group[group.name])
     ]
+
+
+def _missing(store: Store, group: Group, rows: Sequence[Row]) -> int:
+    labels = {method.label for method in group.methods}
+    return len(store.expected(group)) - sum(row["method"] in labels for row in rows)
 
 
 def joined(store: Store, foreign: Iterable[Row]) -> list[dict[str, Any]]:
