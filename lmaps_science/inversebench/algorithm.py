@@ -12,7 +12,7 @@ from lmaps_science import solver as core
 from lmaps_science.covariance import CovarianceOfLevel, saturating
 from lmaps_science.inversebench.host import HostProblem, NetworkPrior, network_shape
 from lmaps_science.operator import Operator
-from lmaps_science.settings import SETTINGS
+from lmaps_science.settings import SETTINGS, settings_of
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ class LMAPS:
 
     def _available(self, operator: Operator) -> str:
         """'auto', or what stands in where nothing was measured or the network lacks statistics."""
-        settings = SETTINGS.get(operator.problem, SETTINGS["generic"])
+        settings = settings_of(operator.problem)
         mode = self.estimate == "mode"
         default = settings.mode_covariance if mode else settings.sample_covariance
         statistic = _STATISTIC.get(default)
