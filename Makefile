@@ -29,7 +29,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy $(SOURCES)
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/pdoc --docformat numpy --math --output-directory docs/api lmaps_science lmaps_science.problems
+	$(BIN)/python -W error docs/make_api.py
 
 gallery: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_gallery.py

@@ -21,7 +21,7 @@ shape, generator = (64, 64), torch.Generator().manual_seed(0)
 degradations = {
     "JPEG 10": JPEG(shape, quality_table(10)),
     "3 bits": Quantisation(shape, bits=3),
-    "blur": Blur(shape, gaussian_kernel(2.0), sigma_noise=0.01),
+    "blur": Blur(shape, gaussian_kernel(2.0), sigma_noise=0.03),
     "3 in 4 missing": Inpainting(random_mask(shape, 0.75, generator), sigma_noise=0.01),
 }
 prior = load_prior("cells-128")

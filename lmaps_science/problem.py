@@ -23,12 +23,12 @@ class Measurement(Protocol):
     """What a problem reads from files: an operator, its data (1, ...) and perhaps the truth."""
 
     @property
-    def operator(self) -> Any:  # noqa: ANN401, D102 - an operator of the problem's own class
-        ...
+    def operator(self) -> Any:  # noqa: ANN401
+        """An `Operator`, of the problem's own class."""
 
     @property
-    def y(self) -> Tensor:  # noqa: D102
-        ...
+    def y(self) -> Tensor:
+        """Its data, (1, ...)."""
 
     @property
     def truth(self) -> Tensor | None:

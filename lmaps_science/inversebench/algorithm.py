@@ -47,14 +47,14 @@ class LMAPS:
         Whether to return the mean over the samples as one image.
     verbose : bool
         Whether to show a progress bar with the data misfit.
-    num_steps, sigma_max, sigma_min, solver, estimate, covariance, k1, eta, seed
+    num_steps, sigma_max, sigma_min, solver, estimate, covariance, k1
         As in `lmaps_science.LMAPS`. With ``covariance="auto"`` a network that lacks the
         statistics of the problem's default gets `calibrated`, or else `saturating`; so do
         problems without a default. `saturating` is at InverseBench's standard deviation of
         images, 0.5, where the network carries none.
     k2 : float, optional
         As in `lmaps_science.LMAPS`; with `k1` alone, the one that gives the data their weight.
-    num_inner_steps, learning_rate, optimizer
+    eta, num_inner_steps, learning_rate, optimizer, seed
         As in `lmaps_science.LMAPS`.
     """
 
