@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lmaps_science.problems.mri.operator import MultiCoilMRI
     from lmaps_science.problems.restoration.linear import Blur, Inpainting, SuperResolution
     from lmaps_science.problems.restoration.phase import PhaseRetrieval
-    from lmaps_science.problems.restoration.quantised import Clipping, JPEG, Quantisation
+    from lmaps_science.problems.restoration.quantised import JPEG, Clipping, Quantisation
     from lmaps_science.problems.scattering.fullwave import FullWaveScattering
     from lmaps_science.problems.scattering.operator import InverseScattering
 
@@ -27,13 +27,13 @@ _EXPORTS = {
 }
 
 __all__ = [
+    "JPEG",
     "BlackHoleImaging",
     "Blur",
     "Clipping",
     "FullWaveScattering",
     "Inpainting",
     "InverseScattering",
-    "JPEG",
     "MultiCoilMRI",
     "PhaseRetrieval",
     "Quantisation",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from lmaps_science import reconstruct
 from lmaps_science.cli_reconstruct_other import command_of
@@ -48,14 +48,19 @@ strange = builtins:dict
 """
 
 
+def install(folder: Path, entry_points: str) -> None:
+    """What pip leaves in `folder` of a distribution."""
+    metadata = folder / "others-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: others\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(entry_points)
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch) -> None:
     """An installed distribution that brings the problem `sums`, and two that are none."""
     (tmp_path / "sums_of_pixels.py").write_text(MODULE)
-    metadata = tmp_path / "sums_of_pixels-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sums-of-pixels\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
+    install(tmp_path, ENTRY_POINTS)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sums_of_pixels", raising=False)
 
@@ -89,21 +94,24 @@ def test_a_name_and_a_way_to_read_are_enough(measurement, gaussian, tmp_path):
 def test_the_command_line_has_it(measurement, gaussian, tmp_path):
     app = typer.Typer()
     app.command()(command_of("sums"))
-    options = ["--prior", gaussian, "--samples", 2, "--steps", 2, "--no-spread", "--option", "noise=0.2"]
-    result = CliRunner().invoke(app, list(map(str, [measurement, "--out", tmp_path / "o", *options])))
-    assert result.exit_code == 0, result.output
-    summary = json.loads((tmp_path / "o" / "summary.json").read_text())
-    assert (summary["problem"], summary["num_samples"], summary["num_steps"]) == ("sums", 2, 2)
-    assert "reconstruction.h5" in result.output
-    wrong = CliRunner().invoke(
-        app, list(map(str, [measurement, "--out", tmp_path / "p", "--option", "nois=0.2"]))
-    )
+
+    def call(*options: str) -> Result:
+        return CliRunner().invoke(app, [str(measurement), "--out", str(tmp_path / "out"), *options])
+
+    wrong = call("--option", "nois=0.2")
     assert "nois: not an option of problem 'sums', which has noise" in one_line_error(wrong)
+    result = call(
+        f"--prior={gaussian}", "--samples=2", "--steps=2", "--no-spread", "--option=noise=0.2"
+    )
+    assert result.exit_code == 0, result.output
+    assert "reconstruction.h5" in result.output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["problem"], summary["num_samples"], summary["num_steps"]) == ("sums", 2, 2)
 
 
 def test_others_are_listed_and_refused(package):
     assert {"sums", "other", "strange"} <= set(installed_problems())
-    with pytest.raises(ValueError, match="'nonsense': expected one of scattering, .*, sums"):
+    with pytest.raises(ValueError, match=r"'nonsense': expected one of scattering, .*, sums"):
         find_problem("nonsense")
     for name in ("other", "strange"):
         with pytest.raises(TypeError, match=f"entry point '{name}' .* expected a Problem of that"):
@@ -111,10 +119,7 @@ def test_others_are_listed_and_refused(package):
 
 
 def test_a_problem_of_ours_comes_first(tmp_path, monkeypatch):
-    metadata = tmp_path / "taker-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: taker\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[lmaps_science.problems]\nmri = nowhere:X\n")
+    install(tmp_path, "[lmaps_science.problems]\nmri = nowhere:X\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert type(find_problem("mri")).__name__ == "MRI"
 
