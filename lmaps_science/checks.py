@@ -34,6 +34,11 @@ def check_options(
             raise ValueError(f"{name}: expected at least 1, got {value}")
     if spread and method != "lmaps":
         raise ValueError(f"spread: only the method 'lmaps' draws one, not {method!r}")
+    check_device(device)
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError if it is none, or not usable here."""
     try:
         usable = torch.device(device).type != "cuda" or torch.cuda.is_available()
     except RuntimeError as error:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lmaps_science import (
+    cli_benchmark,
     cli_inversebench,
     cli_library,
     cli_reconstruct,
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.add_typer(cli_reconstruct.app, name="reconstruct")
 app.add_typer(cli_library.priors, name="priors")
 app.add_typer(cli_library.data, name="data")
+app.add_typer(cli_benchmark.app, name="benchmark")
 app.add_typer(cli_inversebench.app, name="inversebench")
 
 ProblemName = Annotated[

@@ -215,13 +215,14 @@ def get_data(
     if name not in DATA_SETS:
         raise ValueError(f"data set {name!r}: expected one of {', '.join(DATA_SETS)}")
     data_set = DATA_SETS[name]
-    if mirror is None and data_set.needs_mirror:
+    target = Path(folder) if folder is not None else data_folder() / name
+    there = all(_is_there(file, target / file.name) for file in data_set.files)
+    if mirror is None and data_set.needs_mirror and not there:
         raise ValueError(
             f"data set {name!r} is prepared from {data_set.source} and has no address of its own: "
             "give --mirror, a folder or web address that holds "
             f"{', '.join(file.path for file in data_set.files)}"
         )
-    target = Path(folder) if folder is not None else data_folder() / name
     files = [_get_file(file, target / file.name, mirror) for file in data_set.files]
     return files if data_set.convert is None else files + [_convert(data_set, f) for f in files]
 
@@ -234,8 +235,12 @@ def _convert(data_set: DataSet, source: Path) -> Path:
     return target
 
 
+def _is_there(file: DataFile, target: Path) -> bool:
+    return target.is_file() and file_sha256(target) == file.sha256
+
+
 def _get_file(file: DataFile, target: Path, mirror: str | Path | None) -> Path:
-    if target.is_file() and file_sha256(target) == file.sha256:
+    if _is_there(file, target):
         return target
     source = file.url if mirror is None else _in_mirror(mirror, file.path)
     assert source is not None  # noqa: S101 - get_data checked it

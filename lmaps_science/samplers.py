@@ -50,36 +50,62 @@ def posterior_sampler(prior: Batched, operator: Operator, steps: int | None, see
     return LMAPS(prior, operator, steps, estimate="sample", seed=seed)
 
 
-def _lmaps(prior: Any, operator: Operator, steps: int | None, seed: int) -> Sampler:  # noqa: ANN401
-    return LMAPS(prior, operator, steps, seed=seed)
+def _lmaps(
+    prior: Any,  # noqa: ANN401
+    operator: Operator,
+    steps: int | None,
+    seed: int,
+    **options: Any,  # noqa: ANN401
+) -> Sampler:
+    return LMAPS(prior, operator, steps, seed=seed, **options)
 
 
-def _published(prior: Any, operator: Operator, steps: int | None, seed: int) -> Sampler:  # noqa: ANN401
-    return LMAPS(
-        prior,
-        operator,
-        steps or 200,
-        sigma_max=min(100.0, prior.sigma_max or 100.0),
-        solver="gradient",
-        k1=1.0,
-        k2=operator.loss_weight,
-        learning_rate=0.1,
-        seed=seed,
-    )
+def _published(
+    prior: Any,  # noqa: ANN401
+    operator: Operator,
+    steps: int | None,
+    seed: int,
+    **options: Any,  # noqa: ANN401
+) -> Sampler:
+    constants: dict[str, Any] = {
+        "sigma_max": min(100.0, prior.sigma_max or 100.0),
+        "k1": 1.0,
+        "k2": operator.loss_weight,
+        "learning_rate": 0.1,
+    }
+    return LMAPS(prior, operator, steps or 200, solver="gradient", seed=seed, **constants | options)
 
 
-def _diffpir(prior: Any, operator: Operator, steps: int | None, seed: int) -> Sampler:  # noqa: ANN401
-    return methods.diffpir(prior, operator, steps or 100, seed=seed)
+def _diffpir(
+    prior: Any,  # noqa: ANN401
+    operator: Operator,
+    steps: int | None,
+    seed: int,
+    **options: float,
+) -> Sampler:
+    return methods.diffpir(prior, operator, steps or 100, seed=seed, **options)
 
 
-def _daps(prior: Any, operator: Operator, steps: int | None, seed: int) -> Sampler:  # noqa: ANN401
-    return methods.daps(prior, operator, steps or 50, seed=seed)
+def _daps(
+    prior: Any,  # noqa: ANN401
+    operator: Operator,
+    steps: int | None,
+    seed: int,
+    **options: int,
+) -> Sampler:
+    return methods.daps(prior, operator, steps or 50, seed=seed, **options)
 
 
-def _tikhonov(_prior: None, operator: Operator, _steps: int | None, _seed: int) -> Sampler:
+def _tikhonov(
+    _prior: None,
+    operator: Operator,
+    _steps: int | None,
+    _seed: int,
+    strength: float | None = None,
+) -> Sampler:
     if not isinstance(operator, AffineOperator):
         raise ValueError("method 'tikhonov' is for linear problems: use lmaps, or a problem's own")
-    return _baseline(lambda y: tikhonov(operator, y))
+    return baseline(lambda y: tikhonov(operator, y, strength))
 
 
 def _rml(_prior: None, operator: Operator, _steps: int | None, _seed: int) -> Sampler:
@@ -88,10 +114,10 @@ def _rml(_prior: None, operator: Operator, _steps: int | None, _seed: int) -> Sa
 
     if not isinstance(operator, BlackHoleImaging):
         raise ValueError("method 'rml' is ehtim's imager, for black holes only: use lmaps")
-    return _baseline(lambda _y: rml(operator).to(operator.device))
+    return baseline(lambda _y: rml(operator).to(operator.device))
 
 
-def _baseline(solve: Callable[[Tensor], Tensor]) -> Sampler:
+def baseline(solve: Callable[[Tensor], Tensor]) -> Sampler:
     """One image, whatever the number of samples: nothing in it is random."""
 
     def sample(y: Tensor, _num_samples: int, _callback: object) -> Reconstruction:
@@ -113,6 +139,6 @@ METHODS: dict[str, Callable[..., Sampler]] = {
     "tikhonov": _tikhonov,
     "rml": _rml,
 }
-"""Samplers by name, made of (prior, operator, steps, seed)."""
+"""Samplers by name, made of (prior, operator, steps, seed) and options of their own."""
 
 WITHOUT_PRIOR = frozenset({"tikhonov", "rml"})

@@ -1,0 +1,1 @@
+"""Suites of `lmaps benchmark run`, one YAML each."""

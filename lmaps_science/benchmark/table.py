@@ -1,0 +1,314 @@
+"""Tables of results: one for each group of comparable cases, never across groups."""
+
+import csv
+import io
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lmaps_science.benchmark.statistics import Difference, Estimate, difference, estimate
+from lmaps_science.benchmark.store import Store
+from lmaps_science.benchmark.suite import Group
+
+Row = Mapping[str, Any]
+"""A result: problem, group, case, method, seed, metrics, calls, and what varies between runs."""
+
+_KEYS = ("problem", "group", "case", "method", "seed")
+_COSTS = ("denoiser_calls", "operator_calls", "seconds", "peak_memory_mib")
+_OTHER = (
+    *_KEYS, *_COSTS, "settings", "notes", "kept_samples", "num_samples", "date", "cpu_seconds",
+    "sampling_seconds", "denoiser_seconds", "host", "host_versions",
+)  # fmt: skip
+
+NAMES = {
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    **{f"blur_psnr_{f}uas": f"blurred to {f} µas, dB" for f in (10, 15, 20)},
+    "nrmse": "relative error",
+    "nmse": "relative squared error",
+    "data_fit": "χ² per datum",
+    "chi2_closure_phase": "χ² phases",
+    "chi2_log_closure_amplitude": "χ² log amplitudes",
+    "coverage_90": "truth in 90 % interval",
+    "mean_std": "mean spread",
+    "denoiser_calls": "denoiser calls",
+    "operator_calls": "operator calls",
+    "seconds": "s",
+    "peak_memory_mib": "peak MiB",
+}
+"""What columns are called."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method in the table of a group.
+
+    Attributes
+    ----------
+    method : str
+        Its label.
+    cases : int
+        How many it has results of.
+    metrics, costs : dict of str to Estimate
+        Means over cases, each of which is the mean over seeds.
+    ahead : Difference or None
+        The group's metric minus that of the first method on the same cases; None for the first.
+    """
+
+    method: str
+    cases: int
+    metrics: dict[str, Estimate]
+    costs: dict[str, Estimate]
+    ahead: Difference | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """The results of a group.
+
+    Attributes
+    ----------
+    title, caption : str
+        Its name, and how its cases were measured.
+    metric : str
+        By which methods are compared.
+    lines : list of Line
+        A method each, in the order of the suite.
+    missing : int
+        Results of the suite that are not there.
+    """
+
+    title: str
+    caption: str
+    metric: str
+    lines: list[Line]
+    missing: int
+
+
+Format = Callable[[Sequence[Table], Sequence[Row]], str]
+
+
+def tables(store: Store, rows: Sequence[Row]) -> list[Table]:
+    """A table for each group that has results.
+
+    Rows of InverseBench join a group that measures as they were measured; those that join none
+    have tables of their own, see `foreign_tables`.
+    """
+    of_group: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        of_group[row["group"]].append(row)
+    return [
+        table_of(group, found, len(store.expected(group)) - len(found))
+        for group in store.suite.groups
+        if (found := of_group[group.name])
+    ]
+
+
+def joined(store: Store, foreign: Iterable[Row]) -> list[dict[str, Any]]:
+    """Rows of InverseBench, in the group of a store that has their settings and their prior."""
+    groups = [(group, group.source().measured()) for group in store.suite.groups]
+    rows = []
+    for row in foreign:
+        settings = row["settings"]["measured"]
+        group = next(
+            (
+                group.name
+                for group, measured in groups
+                if measured is not None
+                and group.problem == row["problem"]
+                and Path(group.prior).stem == Path(str(row["settings"]["prior"])).stem
+                and row["case"] in store.settings["cases"][group.name]
+                and all(settings.get(key) == value for key, value in measured.items())
+            ),
+            row["group"],
+        )
+        rows.append({**row, "group": group})
+    return rows
+
+
+def foreign_tables(rows: Sequence[Row], known: Iterable[str] = ()) -> list[Table]:
+    """A table for each group of InverseBench's rows but those that are `known`."""
+    names = dict.fromkeys(row["group"] for row in rows)
+    found = []
+    for name in (n for n in names if n not in set(known)):
+        of_it = [row for row in rows if row["group"] == name]
+        first = of_it[0]
+        group = Group(name, first["problem"], "InverseBench", str(first["settings"]["prior"]), ())
+        found.append(table_of(group, of_it))
+    return found
+
+
+def table_of(group: Group, rows: Sequence[Row], missing: int = 0) -> Table:
+    """The table of a group's rows; methods that the suite does not know come last."""
+    metrics = metric_names(rows)
+    labels = dict.fromkeys([m.label for m in group.methods] + [row["method"] for row in rows])
+    by_method = {label: [row for row in rows if row["method"] == label] for label in labels}
+    found = {label: of_it for label, of_it in by_method.items() if of_it}
+    first = per_case(next(iter(found.values())), group.metric)
+    lines = [
+        Line(
+            label,
+            len({row["case"] for row in of_it}),
+            _estimates(of_it, metrics),
+            _estimates(of_it, _COSTS),
+            None if number == 0 else difference(per_case(of_it, group.metric), first),
+        )
+        for number, (label, of_it) in enumerate(found.items())
+    ]
+    return Table(group.name, caption(group), group.metric, lines, missing)
+
+
+def metric_names(rows: Iterable[Row]) -> list[str]:
+    """Figures of merit that any row has."""
+    return list(dict.fromkeys(key for row in rows for key in row if key not in _OTHER))
+
+
+def per_case(rows: Iterable[Row], name: str) -> dict[str, float]:
+    """A figure's mean over seeds by case, without cases that lack it."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        if row.get(name) is not None:
+            values[row["case"]].append(row[name])
+    return {case: float(np.mean(v)) for case, v in values.items()}
+
+
+def caption(group: Group) -> str:
+    """How a group's cases were measured, and by which prior they are reconstructed."""
+    options = ", ".join(f"{key} {value}" for key, value in group.options.items())
+    measured = f"{group.data} ({options})" if options else group.data
+    return f"{group.problem}, data {measured}, prior {group.prior}"
+
+
+def _estimates(rows: Sequence[Row], names: Iterable[str]) -> dict[str, Estimate]:
+    values = {name: list(per_case(rows, name).values()) for name in names}
+    return {name: estimate(v) for name, v in values.items() if v}
+
+
+def header(table: Table) -> list[str]:
+    """Names of the columns of `cells`."""
+    return ["method", "cases", *(NAMES.get(name, name) for name in _columns(table)), "ahead"]
+
+
+def cells(table: Table) -> list[list[str]]:
+    """The table as text, a list for each method."""
+    columns = _columns(table)
+    return [
+        [
+            line.method,
+            str(line.cases),
+            *(_number(name, (line.metrics | line.costs).get(name)) for name in columns),
+            _ahead(line.ahead),
+        ]
+        for line in table.lines
+    ]
+
+
+def _columns(table: Table) -> list[str]:
+    return list(dict.fromkeys(name for x in table.lines for name in (*x.metrics, *x.costs)))
+
+
+def _number(name: str, value: Estimate | None) -> str:
+    if value is None:
+        return "–"
+    digits = _digits(name, value.mean)
+    mean = f"{value.mean:.{digits}f}"
+    shown = value.error is not None and name not in _COSTS
+    return f"{mean} ± {value.error:.{digits}f}" if shown else mean
+
+
+def _digits(name: str, mean: float) -> int:
+    """After the point: what is told of decibels, counts and seconds; else three that count."""
+    if name in _COSTS:
+        return 2 if name == "seconds" else 0
+    if "psnr" in name:
+        return 2
+    size = 0 if mean == 0 else math.floor(math.log10(abs(mean)))
+    return min(max(2 - size, 0), 3 if size > -2 else 8)
+
+
+def _ahead(value: Difference | None) -> str:
+    if value is None:
+        return ""
+    if value.low is None or value.high is None:
+        return f"{value.mean:+.2f}"
+    return f"{value.mean:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
+
+
+def _as(style: str, heading: str) -> Format:
+    def render(found: Sequence[Table], _rows: Sequence[Row]) -> str:
+        from tabulate import tabulate
+
+        def one(table: Table) -> str:
+            grid = tabulate(cells(table), header(table), style, disable_numparse=True)
+            return "\n".join([heading.format(title=table.title), "", grid, "", _footnote(table)])
+
+        return "\n\n".join(one(table) for table in found) + "\n"
+
+    return render
+
+
+def _footnote(table: Table) -> str:
+    metric = NAMES.get(table.metric, table.metric)
+    intervals = any(line.ahead and line.ahead.low is not None for line in table.lines)
+    told = (
+        f"{table.caption}. Mean over cases ± standard error; ahead: {metric} minus that of "
+        f"{table.lines[0].method} on the same cases"
+        + (", bootstrap interval of 95 %." if intervals else ".")
+    )
+    return told + (f" {table.missing} results are missing." if table.missing else "")
+
+
+def _json(found: Sequence[Table], rows: Sequence[Row]) -> str:
+    content = {"rows": rows, "tables": [_table_to_dict(table) for table in found]}
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _table_to_dict(table: Table) -> dict[str, Any]:
+    lines = [
+        {
+            "method": line.method,
+            "cases": line.cases,
+            **{name: _rounded(value) for name, value in {**line.metrics, **line.costs}.items()},
+            "ahead": None if line.ahead is None else line.ahead._asdict(),
+        }
+        for line in table.lines
+    ]
+    return {
+        "title": table.title,
+        "caption": table.caption,
+        "metric": table.metric,
+        "missing": table.missing,
+        "lines": lines,
+    }
+
+
+def _rounded(value: Estimate) -> dict[str, float | None]:
+    return {"mean": value.mean, "standard_error": value.error}
+
+
+def _csv(_found: Sequence[Table], rows: Sequence[Row]) -> str:
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {k: json.dumps(v) if isinstance(v, (dict, list)) else v for k, v in row.items()}
+        )
+    return text.getvalue()
+
+
+FORMATS: dict[str, Format] = {
+    "text": _as("simple", "{title}"),
+    "markdown": _as("github", "## {title}"),
+    "latex": _as("latex_booktabs", "% {title}"),
+    "csv": _csv,
+    "json": _json,
+}
+"""By name: text of tables and rows. CSV and JSON hold every row."""
