@@ -1,4 +1,4 @@
-# make demo | test | lint | docs | bench DATA=DIR INVERSEBENCH=DIR | test-host INVERSEBENCH=DIR | test-fullwave
+# make demo | test | lint | docs | gallery | bench DATA=DIR INVERSEBENCH=DIR | test-host INVERSEBENCH=DIR | test-fullwave
 #
 # Each target makes the virtual environment that it needs, once: a stamp file says that it is there.
 
@@ -14,7 +14,7 @@ SETUP := setup.cfg pyproject.toml constraints.txt
 SOURCES := lmaps_science problems hydra_plugins
 HOST_REQUIREMENTS := tests/inversebench/requirements.txt
 
-.PHONY: demo test lint docs bench test-host test-fullwave clean
+.PHONY: demo test lint docs gallery bench test-host test-fullwave clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -29,7 +29,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy $(SOURCES)
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/pdoc --docformat numpy --math --output-directory docs/api lmaps_science lmaps_science.problems
+	$(BIN)/python -W error docs/make_api.py
+
+gallery: $(VENV)/.installed-dev
+	$(BIN)/python docs/make_gallery.py
 
 bench: $(VENV)/.installed-dev
 	for study in covariances spread inner_solvers precision; do \

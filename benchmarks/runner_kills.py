@@ -54,7 +54,7 @@ def main() -> None:
             str(lost), str(sum(found.get(n) != c for n, c in expected.items())),
             str(len(set(found) - set(expected)) + len(list(killed.glob(".writing-*")))),
         ]],
-        command=f"python benchmarks/runner_kills.py --suite {options.suite} --kills {options.kills}",
+        suite=options.suite,
         workers=2,
     )  # fmt: skip
 

@@ -4,6 +4,9 @@ Where there is an adjoint the local MAP is exact, by conjugate gradients; a func
 follows gets gradient steps.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import scipy.sparse.linalg
 import sigpy.linop
@@ -12,6 +15,7 @@ import torch
 from lmaps_science import LMAPS, load_prior
 from lmaps_science.demo import nuclei
 from lmaps_science.interop import Function, Linear
+from lmaps_science.plot import save_images
 
 SHAPE, SIGMA = (1, 128, 128), 0.05
 generator = np.random.default_rng(0)
@@ -58,12 +62,16 @@ def decibel(image: torch.Tensor) -> float:
     return float(-20 * torch.log10((image - truth).square().mean().sqrt() / 2))
 
 
-print(f"{sampled.mean():.0%} of the samples; zeros elsewhere: ", end="")
-print(f"{decibel(torch.fft.ifft2(grid, norm='ortho').real):.2f} dB")
+zero_filled = torch.fft.ifft2(grid, norm="ortho").real
+images = {"truth": truth, "zeros elsewhere": zero_filled}
+print(f"{sampled.mean():.0%} of the samples; zeros elsewhere: {decibel(zero_filled):.2f} dB")
 for name, operator, data in (
     ("scipy", Linear(of_scipy, SHAPE, SIGMA), y),
     ("sigpy", Linear(of_sigpy, SHAPE, SIGMA), grid[None]),
     ("function", measured, y),
 ):
-    image = LMAPS(prior, operator, num_steps=10, sigma_max=1.0)(data).mean
-    print(f"{name:8} {decibel(image):.2f} dB")
+    images[name] = LMAPS(prior, operator, num_steps=10, sigma_max=1.0)(data).mean
+    print(f"{name:8} {decibel(images[name]):.2f} dB")
+
+if len(sys.argv) > 1:
+    save_images(Path(sys.argv[1]) / "other_libraries.png", images, vmin=-1, vmax=1)

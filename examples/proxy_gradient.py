@@ -4,11 +4,15 @@ Autograd sees neither NumPy nor, through the rounding, any slope. ProxyGradient 
 camera going forward and the gradient of the binning alone going backward.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch.nn import functional
 
 from lmaps_science import ProxyGradient
+from lmaps_science.plot import save_images
 
 
 def camera(images: np.ndarray) -> np.ndarray:
@@ -32,3 +36,7 @@ for step in range(9):
     if step % 2 == 0:
         error = (x - truth).square().mean().sqrt()
         print(f"step {step}  misfit {loss.item():7.1f}  error {error.item():.3f}")
+
+if len(sys.argv) > 1:
+    images = {"truth": truth, "camera": y, "found": x.detach()}
+    save_images(Path(sys.argv[1]) / "proxy_gradient.png", images)

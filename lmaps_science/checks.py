@@ -11,7 +11,7 @@ from lmaps_science.operator import Operator
 from lmaps_science.prior.registry import list_priors
 from lmaps_science.problem import Problem
 from lmaps_science.samplers import METHODS, Batched
-from lmaps_science.settings import SETTINGS
+from lmaps_science.settings import settings_of
 
 
 def check_writable(folder: Path) -> None:
@@ -64,7 +64,7 @@ def check_prior(prior: Any, operator: Operator, kind: Problem) -> list[str]:  # 
     if trained == wanted:
         return []
     # The images' covariance is of one size.
-    any_size = SETTINGS[operator.problem].mode_covariance != "gaussian"
+    any_size = settings_of(operator.problem).mode_covariance != "gaussian"
     if any_size and trained[0] == wanted[0]:
         grids = [_times(trained[1:]), _times(wanted[1:])]
         return [f"prior {prior.name} trained at {grids[0]}, used at {grids[1]}"]

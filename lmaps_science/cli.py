@@ -13,6 +13,7 @@ from lmaps_science import (
     cli_reconstruct,
     cli_reconstruct_image,  # noqa: F401 - adds its command
     cli_reconstruct_mri,  # noqa: F401
+    cli_reconstruct_other,  # noqa: F401
     console,
 )
 from lmaps_science.cli_reconstruct import Device, Prior

@@ -13,8 +13,8 @@ from lmaps_science.console import examples, guarded, show_findings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lmaps_science.benchmark.runner import Progress
     from lmaps_science.benchmark.store import Store
+    from lmaps_science.benchmark.watch import Progress
 
 app = typer.Typer(
     help="Compare methods on many cases: run, tabulate, report, check and pack.",
@@ -74,7 +74,7 @@ def run(
     at the same time.
     """
     from lmaps_science.benchmark.runner import run as run_suite
-    from lmaps_science.benchmark.suite import read_suite
+    from lmaps_science.benchmark.suite_file import read_suite
     from lmaps_science.benchmark.task import Site
     from lmaps_science.checks import check_device, check_writable
 
@@ -112,11 +112,19 @@ def run(
         "lmaps benchmark table results",
         "lmaps benchmark table results --format latex > table.tex",
         "lmaps benchmark table results --format csv > samples.csv",
+        "lmaps benchmark table results InverseBench/exps/inference",
     )
 )
 @guarded
 def table(
-    folder: Folder,
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...",
+            help="Folder of a run; with or without it, folders of InverseBench's result_*.pt.",
+            show_default=False,
+        ),
+    ],
     style: Annotated[
         str, typer.Option("--format", help="text, markdown, latex; csv and json hold every sample.")
     ] = "text",
@@ -124,18 +132,27 @@ def table(
     """Show results: mean, error, paired differences, time, calls, memory.
 
     A table for each group of the suite: what was measured in another way, or reconstructed with
-    another prior, never shares one.
+    another prior, never shares one. InverseBench's results join the group that measured as they
+    were.
     """
+    from lmaps_science.benchmark.host_results import find_results, read_results
     from lmaps_science.benchmark.store import Store
-    from lmaps_science.benchmark.table import FORMATS, tables
+    from lmaps_science.benchmark.table import FORMATS, foreign_tables, joined, tables
 
     if style not in FORMATS:
         raise ValueError(f"format {style!r}: expected one of {', '.join(FORMATS)}")
-    store = Store(folder)
-    rows = list(store.rows())
+    foreign = [f for f in folders if not (f / "benchmark.json").exists() and find_results(f)]
+    rows = [row for folder in foreign for row in read_results(folder)]
+    found = []
+    for folder in folders:
+        if folder not in foreign:
+            store = Store(folder)
+            rows = [*store.rows(), *joined(store, rows)]
+            found += tables(store, rows)
+    found += foreign_tables(rows, [table.title for table in found])
     if not rows:
-        raise ValueError(f"{folder}: holds no results yet: lmaps benchmark run …")
-    typer.echo(FORMATS[style](tables(store, rows), rows), nl=False)
+        raise ValueError(f"{', '.join(map(str, folders))}: no results yet: lmaps benchmark run …")
+    typer.echo(FORMATS[style](found, rows), nl=False)
 
 
 @app.command(

@@ -94,10 +94,12 @@ def truncated_mean(center: Tensor, variance: float, lower: Tensor, upper: Tensor
 
     Parameters
     ----------
-    center, lower, upper : Tensor
-        Of one shape; the bounds may be infinite or equal.
+    center : Tensor
+        Mean before the restriction.
     variance : float
-        Before the restriction.
+        The same.
+    lower, upper : Tensor
+        Bounds, of the shape of `center`; they may be infinite or equal.
 
     Returns
     -------

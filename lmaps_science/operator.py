@@ -5,6 +5,7 @@ An operator maps a normalised image x to data, y = H(x) + noise, and knows its l
 also carries the adjoint of J and, where it can be had, the spectrum of its normal operator.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Protocol
@@ -75,6 +76,11 @@ class Operator(ABC):
     def data_shape(self) -> tuple[int, ...]:
         """Shape of the data of one image."""
         return tuple(self.forward(torch.zeros(1, *self.image_shape, device=self.device)).shape[1:])
+
+    @property
+    def num_data(self) -> int:
+        """Number of data of one image that were measured."""
+        return math.prod(self.data_shape)
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -183,13 +189,19 @@ class Spectrum(Protocol):
 
 
 class AffineOperator(Operator):
-    """An operator H(x) = J x + H(0) whose loss is quadratic."""
+    """An operator H(x) = J x + H(0) whose loss is quadratic.
+
+    A subclass has `forward`, which autograd follows, or `adjoint` too.
+    """
 
     quadratic = True
 
-    @abstractmethod
     def adjoint(self, y: Tensor) -> Tensor:
         """J^T y, real, (batch, channels, y, x): <J x, y> = <x, J^T y> with Re<.,.>."""
+        with torch.enable_grad():
+            x = y.new_zeros(len(y), *self.image_shape).abs().requires_grad_(True)
+            (transposed,) = torch.autograd.grad(self.forward(x), x, y)
+        return transposed
 
     def offset(self) -> Tensor:
         """H(0), (1, ...)."""

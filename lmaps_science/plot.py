@@ -1,11 +1,11 @@
 """Figures of a reconstruction, drawn without a display."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,15 +34,15 @@ _STYLE: Any = {
 }
 
 
-def save_figure(result: "Result", extent: Extent, path: Path) -> None:
+def save_figure(result: "Result", extent: Extent | None, path: Path) -> None:
     """Draw truth, reconstruction, error and spread above the fit to the data.
 
     Parameters
     ----------
     result : Result
         What to draw; truth, error and spread only where they are known.
-    extent : tuple of float
-        (left, right, bottom, top), centimetre.
+    extent : tuple of float or None
+        (left, right, bottom, top), centimetre; None leaves the axes out.
     path : Path
         PNG file to write.
     """
@@ -83,6 +83,38 @@ def save_comparison(
         grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
         limit = _highest([panel for panels in rows for panel in panels])
         _draw_rows(grid, rows, extent, limit, quantity)
+        figure.savefig(path)
+
+
+def save_images(
+    path: str | Path,
+    images: Mapping[str, ArrayLike],
+    columns: int | None = None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Draw images side by side.
+
+    Parameters
+    ----------
+    path : str or Path
+        PNG file to write.
+    images : mapping of str to array
+        Images (y, x) by title, also with axes of length 1 before.
+    columns : int, optional
+        Images in a row; by default all of them.
+    **options
+        Of matplotlib's ``imshow``: by default grey, each image from its least value to its
+        largest.
+    """
+    columns = columns or len(images)
+    rows = -(-len(images) // columns)
+    with new_figure(1.9 * columns, 2.1 * rows) as figure:
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for ax, (title, image) in zip(axes, images.items(), strict=True):
+            array = np.asarray(image)
+            ax.imshow(array.reshape(array.shape[-2:]), **({"cmap": IMAGE_MAP} | options))
+            ax.set_title(title)
+            ax.set_axis_off()
         figure.savefig(path)
 
 
@@ -131,7 +163,7 @@ def _highest(panels: Sequence[Panel]) -> float:
 def _draw_rows(
     grid: NDArray,
     rows: Sequence[Sequence[Panel]],
-    extent: Extent,
+    extent: Extent | None,
     limit: float,
     quantity: str,
 ) -> None:
@@ -139,16 +171,20 @@ def _draw_rows(
     errors = [panel for panels in rows for _, panel, cmap in panels if cmap == ERROR_MAP]
     # The brightest few pixels would hide all the others.
     error_limit = max((float(np.quantile(error, 0.998)) for error in errors), default=1.0)
+    origin: Any = "upper" if extent is None else "lower"
     for (i, j), ax in np.ndenumerate(grid):
         title, panel, cmap = rows[i][j]
         highest = limit if cmap == IMAGE_MAP else error_limit
-        image = ax.imshow(panel, cmap=cmap, vmin=0, vmax=highest, extent=extent, origin="lower")
+        image = ax.imshow(panel, cmap=cmap, vmin=0, vmax=highest, extent=extent, origin=origin)
         ax.set_title(title)
-        ax.locator_params(nbins=5)
-        bottom = i == len(grid) - 1
-        ax.tick_params(labelbottom=bottom, labelleft=j == 0)
-        ax.set_xlabel("x (cm)" if bottom else "")
-        ax.set_ylabel("y (cm)" if j == 0 else "")
+        if extent is None:
+            ax.set_axis_off()
+        else:
+            ax.locator_params(nbins=5)
+            bottom = i == len(grid) - 1
+            ax.tick_params(labelbottom=bottom, labelleft=j == 0)
+            ax.set_xlabel("x (cm)" if bottom else "")
+            ax.set_ylabel("y (cm)" if j == 0 else "")
         if j + 1 == len(rows[i]) or rows[i][j + 1][2] != cmap:
             draw_bar(ax, image, quantity, extend="max" if cmap == ERROR_MAP else "neither")
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lmaps_science.operator import Operator
+from lmaps_science.plugins import GROUP, installed_problems
 from lmaps_science.solver import Level
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ class Measurement(Protocol):
     """What a problem reads from files: an operator, its data (1, ...) and perhaps the truth."""
 
     @property
-    def operator(self) -> Any:  # noqa: ANN401, D102 - an operator of the problem's own class
-        ...
+    def operator(self) -> Any:  # noqa: ANN401
+        """An `Operator`, of the problem's own class."""
 
     @property
-    def y(self) -> Tensor:  # noqa: D102
-        ...
+    def y(self) -> Tensor:
+        """Its data, (1, ...)."""
 
     @property
     def truth(self) -> Tensor | None:
@@ -36,6 +37,8 @@ class Measurement(Protocol):
 
 class Problem(ABC):
     """One kind of measurement: how it is read, judged, told and drawn.
+
+    A subclass has a name and reads a file; all else has a default.
 
     Attributes
     ----------
@@ -66,25 +69,43 @@ class Problem(ABC):
         """Name of the installed prior that suits a measurement."""
         return self.default_prior
 
-    @abstractmethod
     def misfit_scale(self, operator: Any) -> float:  # noqa: ANN401
         """Factor that turns the operator's loss into chi squared per datum."""
+        return (1 if operator.complex_data else 2) * operator.loss_weight / operator.num_data
 
-    @abstractmethod
     def residuals(self, operator: Any, x: Tensor, y: Tensor) -> NDArray[np.float64]:  # noqa: ANN401
         """Residuals of one image in units of their noise, (data,)."""
+        residual = (operator.predict(x, y) - y) / operator.sigma_noise
+        if residual.is_complex():
+            # Half of the noise's variance is in each of the real and imaginary parts.
+            residual = torch.view_as_real(residual) * 2**0.5
+        return residual.double().flatten().cpu().numpy()
 
-    @abstractmethod
     def metrics(self, operator: Any, image: NDArray, truth: NDArray) -> dict[str, float]:  # noqa: ANN401
-        """Figures of merit by name of an image (y, x) in physical units."""
+        """Figures of merit by name of an image (y, x) in physical units.
 
-    @abstractmethod
+        Here PSNR and SSIM of the range that the prior sees as [-1, 1].
+        """
+        from lmaps_science.problems.metrics import psnr, windowed_ssim
+
+        a, b = (((self.normalized(operator, v) + 1) / 2).clamp(0, 1) for v in (image, truth))
+        similarity = windowed_ssim(a[0], b[0], torch.ones(len(a[0])))
+        return {"psnr": float(psnr(a, b)), "ssim": float(similarity.mean())}
+
     def save_figure(self, result: "Result", path: Path) -> None:
-        """Draw the result as PNG."""
+        """Draw the result as PNG: truth, image, error and spread above the fit to the data."""
+        from lmaps_science.plot import save_figure
 
-    @abstractmethod
+        save_figure(result, None, path)
+
     def write(self, path: Path, measurement: Measurement) -> None:
         """Begin ``reconstruction.h5`` with the measurement."""
+        import h5py
+
+        with h5py.File(path, "w") as file:
+            file["data"] = measurement.y[0].cpu().numpy()
+            if measurement.truth is not None:
+                file["truth"] = measurement.truth[0, 0].cpu().numpy()
 
     def files(self, path: Path) -> list[Path]:
         """The files behind what the user calls `path`."""
@@ -166,15 +187,26 @@ class Problem(ABC):
 
 
 def find_problem(name: str) -> Problem:
-    """The problem called `name`.
+    """The problem called `name`, of this package or of another.
 
     Raises
     ------
+    TypeError
+        If another package's entry point is no such problem.
     ValueError
         If there is none; the message names those that there are.
     """
     from lmaps_science.imaging import PROBLEMS
 
-    if name not in PROBLEMS:
-        raise ValueError(f"problem {name!r}: expected one of {', '.join(PROBLEMS)}")
-    return PROBLEMS[name]
+    others = installed_problems()
+    if name in PROBLEMS:
+        return PROBLEMS[name]
+    if name not in others:
+        raise ValueError(f"problem {name!r}: expected one of {', '.join([*PROBLEMS, *others])}")
+    kind = others[name].load()()
+    if not isinstance(kind, Problem) or kind.name != name:
+        raise TypeError(
+            f"entry point {name!r} of {GROUP}: expected a Problem of that name, got "
+            f"{others[name].value}"
+        )
+    return kind

@@ -12,7 +12,7 @@ from torch import Tensor
 from lmaps_science.problem import Measurement, Problem
 from lmaps_science.result import Result
 from lmaps_science.samplers import Batched, Sampler, posterior_sampler
-from lmaps_science.settings import SETTINGS
+from lmaps_science.settings import settings_of
 from lmaps_science.solver import LMAPS, Level
 from lmaps_science.summary import spread_summary
 
@@ -113,7 +113,7 @@ class Recipe:
         truth = None if measurement.truth is None else measurement.truth[0, 0].cpu().numpy()
         shown = None if draws is None else kind.displayed(draws)
         baselines, compared = self._baselines(measurement, truth) if self.compare else ({}, None)
-        settings = SETTINGS[operator.problem]
+        settings = settings_of(operator.problem)
         summary = {
             "problem": kind.name,
             "method": self.method,

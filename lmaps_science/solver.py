@@ -15,7 +15,7 @@ from lmaps_science.inner_solvers import SOLVERS, SolverFactory, inner_solver
 from lmaps_science.local_map import LocalMap, noise_like
 from lmaps_science.operator import Operator
 from lmaps_science.schedule import karras_levels
-from lmaps_science.settings import SETTINGS
+from lmaps_science.settings import settings_of
 
 Prior = Callable[[Tensor, float], Tensor]
 
@@ -139,7 +139,7 @@ class LMAPS:
             _check_choice("solver", solver, SOLVERS)
         if not 0 <= eta <= 1:
             raise ValueError(f"eta: expected a number in [0, 1], got {eta}")
-        self.defaults = SETTINGS.get(operator.problem, SETTINGS["generic"])
+        self.defaults = settings_of(operator.problem)
         highest = min(self.defaults.sigma_max, _trained_up_to(prior))
         self.sigmas = karras_levels(
             self.defaults.num_steps if num_steps is None else num_steps,

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from lmaps_science.problem import Measurement
 
+NUM_TUNING = 3
+"""Cases that a source has to tune constants on."""
+
 
 @dataclass(frozen=True)
 class Simulated:
@@ -57,6 +60,10 @@ class Source(ABC):
     def measure(self, case: str, device: str) -> Measurement:
         """The measurement of a case, the same whenever and wherever it is asked for."""
 
+    def measured(self) -> dict[str, Any] | None:
+        """How InverseBench would call the measurement's settings, if it can make the same."""
+        return None
+
     def provenance(self) -> dict[str, str]:
         """SHA-256 of what it reads, by name; raises if something is missing."""
         return {}
@@ -72,7 +79,7 @@ def make_source(
     ValueError
         If there is none, or it has no such option.
     """
-    from lmaps_science.benchmark.sources import SOURCES
+    from lmaps_science.benchmark.registry import SOURCES
     from lmaps_science.problem import find_problem
 
     find_problem(problem)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -52,12 +53,14 @@ def connect(folder: Path, workers: int, scheduler: str | None) -> Iterator["Clie
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is None:
         with (
+            tempfile.TemporaryDirectory(prefix="lmaps-workers-") as scratch,
             dask.config.set({_ENVIRONMENT: dict.fromkeys(_ONE_THREAD, 1)}),
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
                 memory_limit=0,
-                dashboard_address=None,
+                local_directory=scratch,
+                dashboard_address=":0",
                 silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster) as client,

@@ -13,12 +13,17 @@ from torch import Tensor
 from lmaps_science import methods as relatives
 from lmaps_science import samplers
 from lmaps_science.baselines import total_variation
+from lmaps_science.benchmark import deepinv_methods, host_algorithms
 from lmaps_science.operator import AffineOperator, Operator
 from lmaps_science.samplers import Sampler
 from lmaps_science.solver import LMAPS
 
 _OF_THE_SUITE = {"prior", "operator", "num_steps", "seed"}
 """Arguments that a suite gives in another way."""
+
+
+ANY = ("…",)
+"""Options whose names are not known here."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class MethodKind:
     make : callable
         Makes a sampler of (prior, operator, steps, seed) and options.
     options : tuple of str
-        Names of the options.
+        Names of the options; `ANY` where the method itself checks them.
     uses_prior : bool
         Whether it has one.
     random : bool
@@ -57,6 +62,8 @@ def find_method(name: str) -> MethodKind:
     ValueError
         If there is none of this name.
     """
+    if name.startswith(host_algorithms.PREFIX):
+        return _of_host(name.removeprefix(host_algorithms.PREFIX))
     if name not in METHODS:
         close = get_close_matches(name, METHODS, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -67,11 +74,34 @@ def find_method(name: str) -> MethodKind:
 def check_method(name: str, options: Iterable[str]) -> None:
     """Raise ValueError if there is no such method, or it has no such options."""
     kind = find_method(name)
+    if kind.options is ANY:
+        return
     if unknown := sorted(set(options) - set(kind.options)):
         raise ValueError(
             f"{', '.join(unknown)}: not an option of method {name!r}, which has "
             f"{', '.join(kind.options) or 'none'}"
         )
+
+
+def _of_host(algorithm: str) -> MethodKind:
+    return MethodKind(
+        host_algorithms.factory(algorithm),
+        ANY,
+        uses_prior=True,
+        random=True,
+        needs=host_algorithms.checkout,
+    )
+
+
+def _of_deepinv(make_solver: Callable[..., deepinv_methods.Solver]) -> MethodKind:
+    names = list(inspect.signature(make_solver).parameters)[3:]
+    return MethodKind(
+        deepinv_methods.factory(make_solver),
+        tuple(names),
+        uses_prior=True,
+        random=True,
+        needs=deepinv_methods.require_deepinv,
+    )
 
 
 def _of_package(name: str, signature: Callable[..., object]) -> MethodKind:
@@ -162,5 +192,9 @@ METHODS: dict[str, MethodKind] = {
         _solves(_of_mri("bart_pics")), ("strength",), problems=("mri",), needs=_bart
     ),
     "empty": MethodKind(_solves(_empty)),
+    "deepinv-dps": _of_deepinv(deepinv_methods.dps),
+    "deepinv-diffpir": _of_deepinv(deepinv_methods.diffpir),
+    "deepinv-ddrm": _of_deepinv(deepinv_methods.ddrm),
+    "deepinv-pigdm": _of_deepinv(deepinv_methods.pigdm),
 }
 """By name."""

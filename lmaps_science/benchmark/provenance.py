@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def _path(name: str) -> Path:
     return path if path.is_file() else verified_path(name)
 
 
+@lru_cache(maxsize=1)
 def host_versions() -> dict[str, str]:
     """Versions that may differ between machines, whose rounding then does."""
     packages = {name: _version(name) for name in _PACKAGES}

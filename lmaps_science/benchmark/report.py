@@ -10,8 +10,6 @@ from lmaps_science.benchmark.sections import section
 from lmaps_science.benchmark.store import Store
 from lmaps_science.benchmark.suite import Suite, list_suites, read_suite
 from lmaps_science.benchmark.table import Row, tables
-from lmaps_science.imaging import PROBLEMS
-from lmaps_science.plot import ERROR_MAP
 from lmaps_science.report import page_style
 
 SHOWN_CASES = 3
@@ -56,14 +54,14 @@ def render(store: Store, shown_cases: int = SHOWN_CASES) -> str:
         lstrip_blocks=True,
     )
     script = resources.files("lmaps_science.benchmark").joinpath("templates/sort.js").read_text()
-    maps = {ERROR_MAP, *(problem.color_map for problem in PROBLEMS.values())}
+    scales = [scale for part in sections for case in part.gallery for scale in case.scales]
     return templates.get_template("report.html").render(
         zip=zip,
         suite=store.suite,
         style=page_style(),
         script=script,
         script_hash=f"sha256-{base64.b64encode(sha256(script.encode()).digest()).decode()}",
-        gradients={name: gradient(name) for name in maps},
+        gradients={name: gradient(name) for name in {scale.color_map for scale in scales}},
         lead=_lead(rows),
         sections=sections,
         provenance=_provenance(store, rows),

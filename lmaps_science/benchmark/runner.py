@@ -1,80 +1,24 @@
 """All tasks of a suite, in this process or on the workers of a Dask cluster."""
 
-import errno
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lmaps_science.benchmark.execution import Done, Tuning, Unit, execute, find_unit, one_line
 from lmaps_science.benchmark.methods import find_method
 from lmaps_science.benchmark.provenance import provenance
 from lmaps_science.benchmark.store import Store
-from lmaps_science.benchmark.suite import Group, Method, Suite
-from lmaps_science.benchmark.task import Site, Task, run_task, tune
+from lmaps_science.benchmark.suite import Suite
+from lmaps_science.benchmark.task import Site, Task
+from lmaps_science.benchmark.watch import Progress, Watch
 
 if TYPE_CHECKING:
     from distributed import Client
 
 _AHEAD = 4
 """Tasks on the scheduler for each worker; it never holds all of a large benchmark."""
-
-
-class Tuning(NamedTuple):
-    """A method of a group whose constants are to be chosen."""
-
-    group: str
-    method: str
-
-    def __str__(self) -> str:
-        """For people."""
-        return f"{self.group}: tuning {self.method}"
-
-
-Unit = Task | Tuning
-
-
-class Done(NamedTuple):
-    """What became of a unit.
-
-    Attributes
-    ----------
-    unit : Task or Tuning
-        Which.
-    seconds : float
-        It took; 0 if it failed.
-    error : str
-        Why it failed; empty if it did not.
-    fatal : bool
-        Whether all others would fail too.
-    """
-
-    unit: Unit
-    seconds: float = 0.0
-    error: str = ""
-    fatal: bool = False
-
-
-class Progress(NamedTuple):
-    """What the callback of `run` receives after each unit.
-
-    Attributes
-    ----------
-    latest : Done
-        What was just finished.
-    done, total, failed : int
-        Units.
-    seconds_left : float or None
-        Of all workers together; None as long as nothing is known.
-    """
-
-    latest: Done
-    done: int
-    total: int
-    failed: int
-    seconds_left: float | None
 
 
 class Summary(NamedTuple):
@@ -185,7 +129,7 @@ def run(
             "--resume to keep them and go on, or choose another folder"
         )
     tunings = [t for t in _tunings(suite, todo) if store.tuned(t.group, t.method) is None]
-    watch = _Watch(len(tasks), len(tasks) - len(todo), todo, callback)
+    watch = Watch(len(tasks), len(tasks) - len(todo), todo, callback)
     if not todo:
         return Summary(store, tasks, [], absent)
     with _workers(folder, site, workers, scheduler) as (compute, count):
@@ -201,66 +145,6 @@ def run(
     store.tidy()
     store.write_sums()
     return Summary(store, tasks, watch.failed, absent)
-
-
-def execute(folder: Path, site: Site, unit: Unit) -> Done:
-    """Run one task, or choose one method's constants, and store what comes of it."""
-    store = _store(folder)
-    try:
-        group, method = find_unit(store.suite, unit)
-        if isinstance(unit, Tuning):
-            found = tune(group, method, store.suite.seeds[0], site)
-            store.write_tuned(unit.group, unit.method, found)
-            return Done(unit)
-        chosen = store.tuned(unit.group, unit.method) if method.tune else {"options": {}}
-        if chosen is None:
-            return Done(unit, error="its constants could not be tuned")
-        options = {**method.options, **chosen["options"]}
-        outcome = run_task(group, method, unit.case, unit.seed, options, site)
-        store.write(unit, outcome)
-    except Exception as error:  # whatever a method raises: the other tasks go on
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return Done(unit, error=_one_line(error), fatal=full)
-    return Done(unit, outcome.cost["seconds"])
-
-
-class _Watch:
-    """Counts, and the time that is left, by what each method took so far."""
-
-    def __init__(
-        self,
-        total: int,
-        done: int,
-        todo: Sequence[Task],
-        callback: Callable[[Progress], None] | None,
-    ) -> None:
-        self.total, self.done, self.failed = total, done, list[Done]()
-        self.workers, self.callback = 1, callback
-        self.left: dict[tuple[str, str], int] = defaultdict(int)
-        self.took: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
-        for task in todo:
-            self.left[task.group, task.method] += 1
-
-    def tell(self, done: Done) -> None:
-        if done.error:
-            self.failed.append(done)
-        if isinstance(done.unit, Task):
-            key = (done.unit.group, done.unit.method)
-            self.left[key] -= 1
-            self.done += not done.error
-            self.took[key][0] += done.seconds
-            self.took[key][1] += not done.error
-        if self.callback is not None:
-            progress = Progress(done, self.done, self.total, len(self.failed), self.seconds_left())
-            self.callback(progress)
-
-    def seconds_left(self) -> float | None:
-        seconds, count = (sum(took[i] for took in self.took.values()) for i in (0, 1))
-        if not count:
-            return None
-        mean = {key: s / n if n else seconds / count for key, (s, n) in self.took.items()}
-        expected = sum(n * mean.get(key, seconds / count) for key, n in self.left.items())
-        return expected / self.workers
 
 
 Compute = Callable[[Sequence[Unit]], Iterator[Done]]
@@ -303,7 +187,7 @@ def _on_cluster(
     for future in running:
         unit = names.pop(future.key)
         error = future.exception()
-        yield future.result() if error is None else Done(unit, error=_one_line(error))
+        yield future.result() if error is None else Done(unit, error=one_line(error))
         future.release()
         following = submit()
         if following is not None:
@@ -323,25 +207,3 @@ def _absent(suite: Suite) -> Iterator[tuple[str, str]]:
 def _tunings(suite: Suite, tasks: Sequence[Task]) -> list[Tuning]:
     wanted = dict.fromkeys(Tuning(task.group, task.method) for task in tasks)
     return [unit for unit in wanted if find_unit(suite, unit)[1].tune]
-
-
-def find_unit(suite: Suite, unit: Unit) -> tuple[Group, Method]:
-    """The group and the method that a unit names."""
-    group = next(g for g in suite.groups if g.name == unit.group)
-    return group, next(m for m in group.methods if m.label == unit.method)
-
-
-@lru_cache(maxsize=1)
-def _store(folder: Path) -> Store:
-    return Store(folder)
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, OSError) and error.errno is not None:
-        text = os.strerror(error.errno) + (f": {error.filename}" if error.filename else "")
-    return (
-        text
-        if isinstance(error, (ValueError, OSError, ImportError))
-        else (f"{type(error).__name__}: {text}")
-    )

@@ -160,14 +160,16 @@ def spread_warning(line: Line) -> str:
 
 
 def _methods(table: Table) -> Grid:
+    """The table as text tells it, the difference beside what it is of."""
     titles = header(table)
-    metric = titles.index(NAMES.get(table.metric, table.metric))
-    spread = {NAMES[name] for name in _OF_SPREAD}
-    warned = max((k for k, title in enumerate(titles) if title in spread), default=None)
+    metric, spread = (
+        [k for k, title in enumerate(titles) if title in {NAMES.get(name, name) for name in names}]
+        for names in ([table.metric], _OF_SPREAD)
+    )
     *order, ahead = range(len(titles))
-    order.insert(metric + 1, ahead)
+    order.insert(metric[0] + 1 if metric else len(order), ahead)
     rows = [
-        [Cell(texts[k], spread_warning(line) if k == warned else "") for k in order]
+        [Cell(texts[k], spread_warning(line) if k in spread[-1:] else "") for k in order]
         for line, texts in zip(table.lines, cells(table), strict=True)
     ]
     return Grid(f"Methods, {table.title}", _numeric([titles[k] for k in order], 1), rows)

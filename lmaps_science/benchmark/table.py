@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,9 @@ _OTHER = (
 NAMES = {
     "psnr": "PSNR, dB",
     "ssim": "SSIM",
+    **{f"blur_psnr_{f}uas": f"blurred to {f} µas, dB" for f in (10, 15, 20)},
     "nrmse": "relative error",
     "nmse": "relative squared error",
-    "blur_psnr_10uas": "PSNR at 10 µas, dB",
-    "blur_psnr_15uas": "PSNR at 15 µas, dB",
-    "blur_psnr_20uas": "PSNR at 20 µas, dB",
     "data_fit": "χ² per datum",
     "chi2_closure_phase": "χ² phases",
     "chi2_log_closure_amplitude": "χ² log amplitudes",
@@ -98,15 +97,58 @@ Format = Callable[[Sequence[Table], Sequence[Row]], str]
 
 
 def tables(store: Store, rows: Sequence[Row]) -> list[Table]:
-    """A table for each group that has results."""
+    """A table for each group that has results.
+
+    Rows of InverseBench join a group that measures as they were measured; those that join none
+    have tables of their own, see `foreign_tables`.
+    """
     of_group: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         of_group[row["group"]].append(row)
     return [
-        table_of(group, found, len(store.expected(group)) - len(found))
+        table_of(group, found, _missing(store, group, found))
         for group in store.suite.groups
         if (found := of_group[group.name])
     ]
+
+
+def _missing(store: Store, group: Group, rows: Sequence[Row]) -> int:
+    labels = {method.label for method in group.methods}
+    return len(store.expected(group)) - sum(row["method"] in labels for row in rows)
+
+
+def joined(store: Store, foreign: Iterable[Row]) -> list[dict[str, Any]]:
+    """Rows of InverseBench, in the group of a store that has their settings and their prior."""
+    groups = [(group, group.source().measured()) for group in store.suite.groups]
+    rows = []
+    for row in foreign:
+        settings = row["settings"]["measured"]
+        group = next(
+            (
+                group.name
+                for group, measured in groups
+                if measured is not None
+                and group.problem == row["problem"]
+                and Path(group.prior).stem == Path(str(row["settings"]["prior"])).stem
+                and row["case"] in store.settings["cases"][group.name]
+                and all(settings.get(key) == value for key, value in measured.items())
+            ),
+            row["group"],
+        )
+        rows.append({**row, "group": group})
+    return rows
+
+
+def foreign_tables(rows: Sequence[Row], known: Iterable[str] = ()) -> list[Table]:
+    """A table for each group of InverseBench's rows but those that are `known`."""
+    names = dict.fromkeys(row["group"] for row in rows)
+    found = []
+    for name in (n for n in names if n not in set(known)):
+        of_it = [row for row in rows if row["group"] == name]
+        first = of_it[0]
+        group = Group(name, first["problem"], "InverseBench", str(first["settings"]["prior"]), ())
+        found.append(table_of(group, of_it))
+    return found
 
 
 def table_of(group: Group, rows: Sequence[Row], missing: int = 0) -> Table:
@@ -178,26 +220,25 @@ def columns(table: Table) -> list[str]:
     return list(dict.fromkeys(name for x in table.lines for name in (*x.metrics, *x.costs)))
 
 
-_DIGITS = {"psnr": 2, "seconds": 2, "denoiser_calls": 0, "operator_calls": 0, "peak_memory_mib": 0}
-
-
 def shown(name: str, value: Estimate | None) -> str:
     """A figure of merit or a cost as text."""
     if value is None:
         return "–"
     digits = _digits(name, value.mean)
     mean = f"{value.mean:.{digits}f}"
-    shown = value.error is not None and name not in COSTS
-    return f"{mean} ± {value.error:.{digits}f}" if shown else mean
+    if value.error is None or name in COSTS:
+        return mean
+    return f"{mean} ± {value.error:.{digits}f}"
 
 
-def _digits(name: str, value: float) -> int:
-    """After the point: two to five significant ones, and the usual number between."""
-    usual = _DIGITS.get(name, 2 if "psnr" in name else 3)
-    if not usual or not value:
-        return usual
-    size = math.floor(math.log10(abs(value)))
-    return max(min(usual, 4 - size), 1 - size, 0)
+def _digits(name: str, mean: float) -> int:
+    """After the point: what is told of decibels, counts and seconds; else three that count."""
+    if name in COSTS:
+        return 2 if name == "seconds" else 0
+    if "psnr" in name:
+        return 2
+    size = 0 if mean == 0 else math.floor(math.log10(abs(mean)))
+    return min(max(2 - size, 0), 3 if size > -2 else 8)
 
 
 def _ahead(value: Difference | None) -> str:
@@ -225,9 +266,11 @@ def _as(style: str, heading: str) -> Format:
 def footnote(table: Table) -> str:
     """How to read the table."""
     metric = NAMES.get(table.metric, table.metric)
+    intervals = any(line.ahead and line.ahead.low is not None for line in table.lines)
     told = (
         f"Mean over cases ± standard error; ahead: {metric} minus that of "
-        f"{table.lines[0].method} on the same cases, bootstrap interval of 95 %."
+        f"{table.lines[0].method} on the same cases"
+        + (", bootstrap interval of 95 %." if intervals else ".")
     )
     return told + (f" {table.missing} results are missing." if table.missing else "")
 

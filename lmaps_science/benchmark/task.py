@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,7 +112,7 @@ def run_task(
             f"method {method.method!r} is for {' and '.join(kind.problems)}, not {group.problem}"
         )
     measurement = _measured(_key(group), case, site.device, site.mirror)
-    prior = _prior(group.prior, site.device) if kind.uses_prior else None
+    prior = _prior(group.prior, site.device, _changed(group.prior)) if kind.uses_prior else None
     if prior is not None:
         check_prior(prior, measurement.operator, problem)
     calls = Calls()
@@ -231,5 +232,11 @@ def _measured(key: str, case: str, device: str, mirror: str | None) -> Measureme
 
 
 @lru_cache(maxsize=2)
-def _prior(name: str, device: str) -> Preconditioned:
+def _prior(name: str, device: str, _changed: int) -> Preconditioned:
     return load_prior(name, device=device)
+
+
+def _changed(name: str) -> int:
+    """When a prior's file was changed; 0 of an installed one."""
+    path = Path(name)
+    return path.stat().st_mtime_ns if path.is_file() else 0

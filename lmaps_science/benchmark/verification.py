@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lmaps_science.benchmark.execution import find_unit
 from lmaps_science.benchmark.provenance import provenance
-from lmaps_science.benchmark.runner import find_unit
 from lmaps_science.benchmark.store import Store
 from lmaps_science.benchmark.table import metric_names
 from lmaps_science.benchmark.task import Site, Task, run_task
@@ -95,7 +95,11 @@ def _files(store: Store) -> Iterator[Finding]:
 
 def _sources(store: Store, site: Site) -> Iterator[Finding]:
     """Weights, data and cases as they are here."""
-    here = provenance(store.suite, site.mirror)
+    try:
+        here = provenance(store.suite, site.mirror)
+    except (ValueError, OSError) as error:
+        yield Finding("weights and data", False, f"cannot be compared: {error}")
+        return
     for kind in ("priors", "data"):
         for name, sha256 in store.settings[kind].items():
             same = here[kind].get(name) == sha256
@@ -135,7 +139,7 @@ def _again(store: Store, count: int, seed: int, site: Site) -> Iterator[Finding]
 def _made_again(store: Store, task: Task, site: Site) -> Finding:
     try:
         return _compare(store, task, site)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OSError, ImportError) as error:
         return Finding(str(task), False, f"cannot be made again: {error}")
 
 

@@ -138,7 +138,6 @@ class BlackHole(Problem):
         from lmaps_science.problems.blackhole.ring import summarize_rings
 
         operator = measurement.operator
-        observation = operator.observation
         phase, amplitude = operator.chi_squared(x, measurement.y)
         rings = _rings(operator, x)
         groups = modes(x)
@@ -150,13 +149,9 @@ class BlackHole(Problem):
                 {"members": group.tolist(), **summarize_rings([rings[k] for k in group])}
                 for group in groups
             ],
-            "source": observation.source,
-            "stations": np.unique(observation.stations).tolist(),
-            "visibilities": len(observation),
-            "closure_phases": operator.likelihood.num_phases,
-            "log_closure_amplitudes": operator.data_shape[0] - operator.likelihood.num_phases,
             "compact_flux_jy": operator.compact_flux,
             "field_of_view_uas": operator.field_of_view_uas,
+            **({} if operator.observation is None else _observed(operator)),
         }
 
     def describe_spread(self, measurement: Measurement, x: Tensor) -> dict[str, Any]:
@@ -274,6 +269,17 @@ class BlackHole(Problem):
             if control.truth is not None
         }
         save_controls(pairs, result.measurement.operator.field_of_view_uas, path)
+
+
+def _observed(operator: Any) -> dict[str, Any]:  # noqa: ANN401
+    observation, phases = operator.observation, operator.likelihood.num_phases
+    return {
+        "source": observation.source,
+        "stations": np.unique(observation.stations).tolist(),
+        "visibilities": len(observation),
+        "closure_phases": phases,
+        "log_closure_amplitudes": operator.data_shape[0] - phases,
+    }
 
 
 def _known(values: Tensor) -> list[float]:

@@ -157,10 +157,6 @@ class MRI(Problem):
             measurement = replace(measurement, prepared=prepared)
         return measurement
 
-    def misfit_scale(self, operator: Any) -> float:  # noqa: ANN401
-        """1 / (data sigma²)."""
-        return operator.loss_weight / operator.num_data
-
     def residuals(self, operator: Any, x: Tensor, y: Tensor) -> NDArray[np.float64]:  # noqa: ANN401
         """Real and imaginary parts of the residuals of what was sampled."""
         residual = (operator.forward(x) - y)[:, :, operator.mask].double()

@@ -67,10 +67,6 @@ class Restoration(Problem):
         )
         return read_degraded(paths[0], known, degrade, device)
 
-    def misfit_scale(self, operator: Any) -> float:  # noqa: ANN401
-        """1 / (data sigma²)."""
-        return 2 * operator.loss_weight / operator.num_data
-
     def residuals(self, operator: Any, x: Tensor, y: Tensor) -> NDArray[np.float64]:  # noqa: ANN401
         """Of what was rounded, before rounding: evenly spread up to the square root of 3."""
         from lmaps_science.problems.restoration.linear import Inpainting

@@ -46,10 +46,6 @@ class Scattering(Problem):
         """Write the measurement in its own format, which has room for the image."""
         measurement.content.write(path)
 
-    def misfit_scale(self, operator: Any) -> float:  # noqa: ANN401
-        """1 / (data sigma²)."""
-        return operator.loss_weight / operator.num_data
-
     def residuals(self, operator: Any, x: Tensor, y: Tensor) -> NDArray[np.float64]:  # noqa: ANN401
         """Real and imaginary parts of the measured residuals."""
         residual = torch.as_tensor(operator.predict(x, y) - y, dtype=torch.complex128)

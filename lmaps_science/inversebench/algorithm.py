@@ -12,7 +12,7 @@ from lmaps_science import solver as core
 from lmaps_science.covariance import CovarianceOfLevel, saturating
 from lmaps_science.inversebench.host import HostProblem, NetworkPrior, network_shape
 from lmaps_science.operator import Operator
-from lmaps_science.settings import SETTINGS
+from lmaps_science.settings import SETTINGS, settings_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,14 +47,14 @@ class LMAPS:
         Whether to return the mean over the samples as one image.
     verbose : bool
         Whether to show a progress bar with the data misfit.
-    num_steps, sigma_max, sigma_min, solver, estimate, covariance, k1, eta, seed
+    num_steps, sigma_max, sigma_min, solver, estimate, covariance, k1
         As in `lmaps_science.LMAPS`. With ``covariance="auto"`` a network that lacks the
         statistics of the problem's default gets `calibrated`, or else `saturating`; so do
         problems without a default. `saturating` is at InverseBench's standard deviation of
         images, 0.5, where the network carries none.
     k2 : float, optional
         As in `lmaps_science.LMAPS`; with `k1` alone, the one that gives the data their weight.
-    num_inner_steps, learning_rate, optimizer
+    eta, num_inner_steps, learning_rate, optimizer, seed
         As in `lmaps_science.LMAPS`.
     """
 
@@ -152,7 +152,7 @@ class LMAPS:
 
     def _available(self, operator: Operator) -> str:
         """'auto', or what stands in where nothing was measured or the network lacks statistics."""
-        settings = SETTINGS.get(operator.problem, SETTINGS["generic"])
+        settings = settings_of(operator.problem)
         mode = self.estimate == "mode"
         default = settings.mode_covariance if mode else settings.sample_covariance
         statistic = _STATISTIC.get(default)

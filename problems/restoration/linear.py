@@ -49,11 +49,6 @@ class LinearDegradation(AffineOperator):
     def transpose(self, y: Tensor) -> Tensor:
         """Transpose of `apply`, (batch, 1, y, x)."""
 
-    @property
-    def num_data(self) -> int:
-        """Data of one image."""
-        return math.prod(self.data_shape)
-
     def forward(self, x: Tensor) -> Tensor:
         """Degraded grey values of normalised images."""
         return self.apply(self.unnormalize(x))

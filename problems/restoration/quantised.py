@@ -9,6 +9,7 @@ variance 1/12, which is the noise level that everything else takes.
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from io import BytesIO
 
 import numpy as np
@@ -76,14 +77,17 @@ class Quantised(Operator):
     def picture(self, y: Tensor) -> Tensor:
         """Grey values from 0 to 1 that a viewer shows of the data, (batch, 1, y, x)."""
 
-    @property
-    def num_data(self) -> int:
-        """Integers of one image."""
-        return math.prod(self.image_shape)
-
     def forward(self, x: Tensor) -> Tensor:
         """The degraded image's integers, (batch, 1, y, x)."""
         return self.proxy(x)
+
+    def __call__(
+        self,
+        data: Mapping[str, Tensor],
+        generator: torch.Generator | None = None,  # noqa: ARG002
+    ) -> Tensor:
+        """Degrade ``data["target"]``; the rounding is all the noise that there is."""
+        return self.forward(data["target"].to(self.device))
 
     def analysis(self, x: Tensor) -> Tensor:
         """Coefficients of the transform, here the pixels themselves."""

@@ -74,3 +74,25 @@ def test_two_schedulers_shards_make_the_union(suite: Path, undisturbed: Path, tm
     assert contents(out) == contents(undisturbed)
     sums = (out / "SHA256SUMS").read_text()
     assert len(sums.splitlines()) == len((undisturbed / "SHA256SUMS").read_text().splitlines())
+
+
+def test_a_killed_worker_loses_nothing(suite: Path, undisturbed: Path, tmp_path: Path):
+    import psutil
+
+    out = tmp_path / "run"
+    with subprocess.Popen(  # noqa: S603
+        command(suite, out, "--workers", "2"), stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not list(out.glob("results/**/*.h5")):
+            time.sleep(0.1)
+            assert process.poll() is None
+        workers = [
+            child
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
+        assert workers
+        workers[0].kill()
+        _, told = process.communicate()
+    assert process.returncode == 0, told
+    assert contents(out) == contents(undisturbed)

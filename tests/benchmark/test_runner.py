@@ -2,12 +2,13 @@
 
 import errno
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lmaps_science.benchmark import runner, task
+from lmaps_science.benchmark import task
 from lmaps_science.benchmark.store import Store
 from tests.benchmark.tiny import METHODS, contents, run_tiny, tiny_suite
 
@@ -147,7 +148,7 @@ def test_seconds_left(prior: Path, tmp_path: Path):
 def test_what_a_killed_process_began_is_removed(prior: Path, tmp_path: Path):
     suite = tiny_suite(prior, 1, methods={"a": METHODS["Tikhonov"]})
     store = run_tiny(suite, tmp_path)[0].store
-    dead = store.folder / f".writing-{runner.os.uname().nodename}-999999999"
+    dead = store.folder / f".writing-{socket.gethostname()}-999999999"
     dead.mkdir()
     (dead / "half.h5").write_text("x")
     run_tiny(suite, tmp_path, resume=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lmaps_science.benchmark.names import file_name
-from lmaps_science.benchmark.suite import list_suites, read_suite, suite_from_dict
+from lmaps_science.benchmark.suite_file import list_suites, read_suite, suite_from_dict
 from tests.benchmark.tiny import tiny_content
 
 

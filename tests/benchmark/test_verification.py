@@ -1,5 +1,6 @@
 """Hashes, archives, and results made again."""
 
+import json
 import shutil
 import subprocess
 import zipfile
@@ -63,6 +64,16 @@ def test_other_constants_than_the_suite_says_are_named(copy: Path):
         path.read_text().replace('"options": {\n  "strength"', '"options": {\n  "other"')
     )
     assert any("suite and tuning say" in finding.detail for finding in disagreeing(copy))
+
+
+def test_missing_weights_are_named(copy: Path):
+    path = copy / "benchmark.json"
+    settings = json.loads(path.read_text())
+    settings["suite"]["groups"][0]["prior"] = "cells-64"
+    path.write_text(json.dumps(settings))
+    details = " ".join(finding.detail for finding in disagreeing(copy, 1))
+    assert "cannot be compared: prior 'cells-64'" in details
+    assert "cannot be made again: prior 'cells-64'" in details
 
 
 def test_an_archive_agrees_as_its_folder_does(finished: Store, tmp_path: Path):

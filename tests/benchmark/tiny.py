@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from lmaps_science.benchmark.runner import Progress, Summary, run
-from lmaps_science.benchmark.suite import Suite, suite_from_dict
+from lmaps_science.benchmark.runner import Summary, run
+from lmaps_science.benchmark.suite import Suite
+from lmaps_science.benchmark.suite_file import suite_from_dict
 from lmaps_science.benchmark.task import Site
+from lmaps_science.benchmark.watch import Progress
 
 SHAPES = {"num_pixels": 32, "num_transmitters": 6, "num_receivers": 24, "sigma_noise": 3e-3}
 METHODS: dict[str, dict[str, Any]] = {
