@@ -8,7 +8,8 @@ from importlib import resources
 from lmaps_science.benchmark.figures import gradient
 from lmaps_science.benchmark.sections import section
 from lmaps_science.benchmark.store import Store
-from lmaps_science.benchmark.suite import Suite, list_suites, read_suite
+from lmaps_science.benchmark.suite import Suite
+from lmaps_science.benchmark.suite_file import list_suites, read_suite
 from lmaps_science.benchmark.table import Row, tables
 from lmaps_science.report import page_style
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lmaps_science.benchmark.store import Store
-from lmaps_science.benchmark.suite import suite_from_dict
+from lmaps_science.benchmark.suite_file import suite_from_dict
 from lmaps_science.benchmark.task import Outcome, Task
 
 SCRIPT = "<script>alert(1)</script>"
