@@ -53,7 +53,7 @@ def plots(group: Group, table: Table) -> list[Plot]:
     return [
         _plot(curves, x_name, name)
         for x_name, curves in over.items()
-        if any(curve.points for curve in curves)
+        if len({x.mean for curve in curves for x, _ in curve.points}) > 1
     ]
 
 

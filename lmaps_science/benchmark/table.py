@@ -217,7 +217,9 @@ def cells(table: Table) -> list[list[str]]:
 
 def columns(table: Table) -> list[str]:
     """The figures of merit, then the costs, that any of the table's methods has."""
-    return list(dict.fromkeys(name for x in table.lines for name in (*x.metrics, *x.costs)))
+    merits = [name for line in table.lines for name in line.metrics]
+    costs = [name for line in table.lines for name in line.costs]
+    return list(dict.fromkeys(merits + costs))
 
 
 def shown(name: str, value: Estimate | None) -> str:

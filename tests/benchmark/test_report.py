@@ -25,6 +25,7 @@ from tests.cli import lmaps, one_line_error
 FLAGS = (
     "headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
     "disable-background-networking", "disable-component-update", "disable-sync",
+    "disable-dev-shm-usage",
 )  # fmt: skip
 
 
@@ -78,8 +79,8 @@ def test_every_figure_is_there(page: Chrome):
     assert all(width > 0 for _, width in images)
     # Three cases of each group: a truth, an image and an error of all methods but the empty one,
     # and a spread of one, less the result that is missing; plots over seconds and denoiser calls,
-    # and over the steps of the second group.
-    assert len(images) == 3 * (1 + 2 * 3 + 1) + 3 * (1 + 2 * 7) - 2 + 2 + 3
+    # and over the steps of the second group, for light and dark pages.
+    assert len(images) == 3 * (1 + 2 * 3 + 1) + 3 * (1 + 2 * 7) - 2 + 2 * (2 + 3)
 
 
 def column(page: Chrome, title: str) -> tuple[WebElement, WebElement, int]:
