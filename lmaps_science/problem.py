@@ -50,6 +50,8 @@ class Problem(ABC):
         Name of the installed prior that suits it, in general.
     default_samples : int
         Seeds.
+    color_map, origin : str
+        In which images are drawn, and where their first row is, as matplotlib calls them.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Problem(ABC):
     quantity: str
     default_prior: str
     default_samples = 8
+    color_map, origin = "gray", "upper"
 
     @abstractmethod
     def read(self, paths: Sequence[Path], device: str) -> Measurement:
@@ -127,6 +130,10 @@ class Problem(ABC):
     def displayed(self, images: NDArray) -> NDArray:
         """What people look at of physical images."""
         return images
+
+    def registered(self, image: NDArray, truth: NDArray) -> NDArray:
+        """The displayed image (y, x), where it can be subtracted from the displayed truth."""
+        return image
 
     def normalized(self, operator: Operator, image: NDArray) -> Tensor:
         """A physical image (y, x) as the operator takes it, (1, 1, y, x)."""

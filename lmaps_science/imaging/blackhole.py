@@ -66,6 +66,7 @@ class BlackHole(Problem):
     quantity = "brightness (Jy/pixel)"
     default_prior = "blackhole-64"
     default_samples = 16
+    color_map = "afmhot"
 
     def read(
         self,
@@ -108,6 +109,14 @@ class BlackHole(Problem):
         total = brightness.sum((1, 2, 3), keepdim=True)
         flux = operator.flux
         return (flux * brightness / total)[:, 0].cpu().numpy().astype(np.float32)
+
+    def registered(self, image: NDArray, truth: NDArray) -> NDArray:
+        """The image shifted to the truth: closure quantities do not tell where a source is."""
+        from lmaps_science.problems.blackhole.metrics import aligned
+
+        peak = image.max()
+        x, reference = (torch.from_numpy(v / v.max())[None, None] for v in (image, truth))
+        return peak * aligned(x, reference)[0, 0].numpy()
 
     def normalized(self, operator: Operator, image: NDArray) -> Tensor:
         """The image with its peak at 1, (1, 1, y, x)."""

@@ -27,6 +27,7 @@ class Scattering(Problem):
     name = "scattering"
     title = "Inverse scattering"
     quantity = "permittivity contrast"
+    origin = "lower"
     default_prior = "cells-128"
 
     def read(self, paths: Sequence[Path], device: str, full_wave: bool = False) -> Measurement:
