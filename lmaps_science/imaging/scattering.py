@@ -100,14 +100,20 @@ class Scattering(Problem):
         }
 
     def caveats(self, result: "Result", prior: str | None) -> list[str]:  # noqa: ARG002
-        """Where the full wave ended in a wrong minimum."""
+        """Where the image does not explain the data, and what may be wrong then."""
         fit = result.summary["data_fit"]
-        if not _is_full_wave(result.measurement.operator) or fit < _UNEXPLAINED:
+        if fit < _UNEXPLAINED:
             return []
+        cause = (
+            "the search ended in a wrong minimum, as it does where the object delays the wave by "
+            "more than half a period; lower frequencies help"
+            if _is_full_wave(result.measurement.operator)
+            else "the positions, the wavelength or the convention are not as it says, or the "
+            "object scatters more than once (--full-wave)"
+        )
         return [
             f"the image does not explain the data (χ² per datum {fit:.3g}): the noise is larger "
-            "than the file says, or the search ended in a wrong minimum, as it does where the "
-            "object delays the wave by more than half a period; lower frequencies help"
+            f"than the file says, or {cause}"
         ]
 
     def save_figure(self, result: "Result", path: Path) -> None:

@@ -1,5 +1,6 @@
 """What reconstruction may ask of a scattering file, and what not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -91,3 +92,12 @@ def test_what_the_full_wave_does_not_explain_is_said(strong: Path, prior: Path) 
     )
     assert result.summary["data_fit"] > 3
     assert any("does not explain the data" in note for note in result.summary["notes"])
+
+
+def test_what_born_does_not_explain_is_said(file: Path) -> None:
+    result = reconstruct("scattering", file, method="tikhonov", samples=1)
+    assert result.summary["notes"] == []
+    worse = replace(result, summary={**result.summary, "data_fit": 4.0})
+    (note,) = find_problem("scattering").caveats(worse, None)
+    assert "does not explain the data" in note
+    assert "convention" in note
