@@ -107,6 +107,10 @@ class Problem(ABC):
         """What people look at of physical images."""
         return images
 
+    def registered(self, images: NDArray, image: NDArray) -> NDArray:
+        """Images (count, y, x) moved to where `image` (y, x) is, if the data leave that open."""
+        return images
+
     def normalized(self, operator: Operator, image: NDArray) -> Tensor:
         """A physical image (y, x) as the operator takes it, (1, 1, y, x)."""
         return operator.normalize(torch.from_numpy(image).to(operator.device)[None, None].double())

@@ -109,6 +109,12 @@ class BlackHole(Problem):
         flux = operator.flux
         return (flux * brightness / total)[:, 0].cpu().numpy().astype(np.float32)
 
+    def registered(self, images: NDArray, image: NDArray) -> NDArray:
+        """Rolled by whole pixels: closure quantities do not see where a source is."""
+        from lmaps_science.problems.blackhole.ensemble import moved_onto
+
+        return moved_onto(image, images)
+
     def normalized(self, operator: Operator, image: NDArray) -> Tensor:
         """The image with its peak at 1, (1, 1, y, x)."""
         return super().normalized(operator, image / image.max())

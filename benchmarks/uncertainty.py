@@ -1,0 +1,270 @@
+"""Coverage and sharpness of the spread in three problems, and the factors that calibrate it.
+
+The factor of each problem is learned on its `learn` cases and judged on the others
+(`uncertainty_cases.py`). --write puts the factors where `lmaps reconstruct` finds them.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import prior_facts, report
+from numpy.typing import NDArray
+from scipy.stats import norm
+from uncertainty_cases import DIAMETERS, Case, brains, cached, real_brain, scattering, sources
+
+from lmaps_science import load_prior
+from lmaps_science.calibration import NORMAL_90, Calibration, coverage, quoted_std
+from lmaps_science.plot import BLUE, GREY, ORANGE, new_figure
+
+LEVELS = (0.5, 0.68, 0.9, 0.95)
+PRIORS = {"scattering": "cells-128", "mri": "brain-128", "blackhole": "blackhole-64"}
+DOMAINS: dict[str, dict[str, tuple[float, float]]] = {
+    "scattering": {
+        "num_steps": (20, 20), "receivers": (60, 360), "relative_noise": (1e-4, 1e-2),
+        "data_fit": (0.7, 1.3),
+    },
+    "mri": {"num_steps": (25, 25), "acceleration": (2.5, 8.5), "data_fit": (0.7, 1.3)},
+    "blackhole": {"num_steps": (40, 40), "closure_phases": (50, 500), "data_fit": (0.5, 1.5)},
+}  # fmt: skip
+"""Within what the cases lie; entries of ``summary.json``."""
+
+Cases = dict[str, Case]
+
+
+def fitted(cases: Cases) -> float:
+    """Scale at which nominal 90 % intervals hold 90 % of the object's pixels, over the cases."""
+    ratios, weights = [], []
+    for case in cases.values():
+        inside = case.object
+        error = np.abs(case.truth - case.image)[inside]
+        ratios.append(error / (NORMAL_90 * quoted_std(case.draws)[inside]))
+        weights.append(np.full(len(error), 1 / len(error)))
+    order = np.argsort(np.concatenate(ratios))
+    below = np.cumsum(np.concatenate(weights)[order]) / len(cases)
+    return float(np.concatenate(ratios)[order][np.searchsorted(below, 0.9)])
+
+
+def ring_errors(cases: Cases) -> NDArray[np.float64]:
+    """Error and ± of both diameters by posterior samples of sources that are rings.
+
+    Shape (2, rings, 2), microarcsecond.
+    """
+    found = []
+    for case in cases.values():
+        if case.rings.size and case.drawn_rings.size:
+            drawn = case.drawn_rings
+            found.append(np.stack([drawn.mean(1) - case.rings[:, 0], drawn.std(1)], 1))
+    return np.stack(found, 1)
+
+
+def ring_factors(cases: Cases) -> dict[str, float]:
+    """Factors on the ± of both diameters, by their names in the summary."""
+    ratio = np.abs(ring_errors(cases)[..., 0]) / ring_errors(cases)[..., 1]
+    factors = np.quantile(ratio, 0.9, axis=1) / NORMAL_90
+    return {f"ring_{name}": float(f) for name, f in zip(DIAMETERS, factors, strict=True)}
+
+
+def held(errors: NDArray[np.float64], factor: float, level: float) -> float:
+    """Share of errors within the central interval that their ± (rings, 2) times `factor` gives."""
+    half = norm.ppf(0.5 + level / 2) * factor * errors[:, 1]
+    return float((np.abs(errors[:, 0]) <= half).mean())
+
+
+def scores(cases: Cases, estimate: str, scale: float = 1.0) -> NDArray[np.float64]:
+    """Of each case (cases, 7): coverages, width, CRPS and interval score in units of the RMS error.
+
+    `estimate` is whose scatter is quoted, 'modes' or 'draws'; all of the object's pixels.
+    """
+    rows = []
+    for case in cases.values():
+        at = case.object
+        std = quoted_std(getattr(case, estimate), scale)[at]
+        truth, image = case.truth[at], case.image[at]
+        error = np.abs(truth - image)
+        rms, half, z = np.sqrt(np.square(error).mean()), NORMAL_90 * std, error / std
+        crps = std * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
+        interval = 2 * half + 20 * (error - half).clip(min=0)
+        rows.append(
+            [coverage(image, std, truth, level) for level in LEVELS]
+            + [v.mean() / rms for v in (2 * half, crps, interval)]
+        )
+    return np.array(rows)
+
+
+def row(name: str, spread: str, cases: Cases, estimate: str, scale: float) -> list[str]:
+    """Of the table."""
+    each = scores(cases, estimate, scale)
+    percent = [f"{100 * v:.0f}" for v in each.mean(0)[:4]]
+    percent[2] += f" ({100 * each[:, 2].min():.0f} to {100 * each[:, 2].max():.0f})"
+    return [name, str(len(each)), spread, *percent, *(f"{v:.2f}" for v in each.mean(0)[4:])]
+
+
+def save_figure(sets: dict[str, tuple[Cases, float]], path: Path) -> None:
+    """Nominal against observed coverage, before and after the calibration."""
+    nominal = np.linspace(0.02, 0.98, 25)
+    with new_figure(2.5 * len(sets), 2.9) as figure:
+        axes = figure.subplots(1, len(sets), sharey=True)
+        for ax, (name, (cases, scale)) in zip(axes, sets.items(), strict=True):
+            curves = (
+                ("modes", 1.0, "modes", GREY),
+                ("draws", 1.0, "samples", ORANGE),
+                ("draws", scale, "calibrated", BLUE),
+            )
+            ax.plot([0, 100], [0, 100], "k", lw=0.6)
+            for estimate, factor, label, color in curves:
+                observed = [_observed(cases, estimate, factor, level) for level in nominal]
+                ax.plot(100 * nominal, 100 * np.array(observed), color=color, label=label)
+            ax.set(title=name, xlabel="nominal (%)", xlim=(0, 100), ylim=(0, 100), aspect="equal")
+        axes[0].set_ylabel("truth inside (%)")
+        axes[0].legend(loc="upper left")
+        figure.savefig(path)
+
+
+def _observed(cases: Cases, estimate: str, scale: float, level: float) -> float:
+    return float(
+        np.mean(
+            [
+                coverage(
+                    case.image[case.object],
+                    quoted_std(getattr(case, estimate), scale)[case.object],
+                    case.truth[case.object],
+                    level,
+                )
+                for case in cases.values()
+            ]
+        )
+    )
+
+
+def starting(cases: Cases, *names: str) -> Cases:
+    """Those whose names begin so."""
+    return {name: case for name, case in cases.items() if name.startswith(names)}
+
+
+def main() -> None:
+    """Draw what is missing, learn, judge."""
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--data", type=Path, required=True, help="folder of all data, see the docs")
+    p.add_argument("--cache", type=Path, default=Path("uncertainty-cases"))
+    p.add_argument("--figure", type=Path, help="PNG to draw")
+    p.add_argument("--write", type=Path, help="JSON of the factors: checkpoints/spread.json")
+    options = p.parse_args()
+    torch.set_grad_enabled(False)
+    data, folder = options.data, options.cache
+    models = data / "blackhole" / "ngehtutil_blackhole_models.h5"
+    cells = [
+        cached(folder, scattering(data / "microscopy", s, n))
+        for s, n in (("train", 3), ("test", 4))
+    ]
+    people = [cached(folder, brains(data / "mr_slices", held_out)) for held_out in (False, True)]
+    known = [cached(folder, sources(data / "eht", models, held_out)) for held_out in (False, True)]
+    real = cached(folder, real_brain(data / "mri_kspace" / "mchiew_sense_tutorial_16ch_ksp.npz"))
+    learn = {
+        "scattering": cells[0],
+        "mri": people[0] | starting(real, "real-x"),
+        "blackhole": known[0],
+    }
+    judge = {
+        **{
+            f"scattering, {n} receivers": starting(cells[1], f"scattering-test-{n}")
+            for n in (360, 180, 60)
+        },
+        "mri, people left out": people[1],
+        "mri, real brain, lines along y": starting(real, "real-y"),
+        "mri, real brain, lines along x": starting(real, "real-x"),
+        "blackhole": known[1],
+    }
+    scales = {problem: fitted(cases) for problem, cases in learn.items()}
+    rows = []
+    for name, cases in judge.items():
+        scale = scales[name.split(",")[0]]
+        for spread, estimate, factor in (
+            ("modes", "modes", 1.0),
+            ("samples", "draws", 1.0),
+            (f"samples × {scale:.2f}", "draws", scale),
+        ):
+            rows.append(row(name, spread, cases, estimate, factor))
+    rows.append(
+        row(
+            "mri, real brain, all",
+            f"samples × {fitted(people[0]):.2f}, learned on people only",
+            real,
+            "draws",
+            fitted(people[0]),
+        )
+    )
+    rings, errors = ring_factors(known[0]), ring_errors(known[1])
+    facts = {
+        name: f"× {factor:.2f}; {len(e)} rings judged: "
+        + ", ".join(
+            f"{100 * held(e, f, level):.0f} % in {100 * level:.0f} %"
+            + (" not calibrated" if f == 1 else "")
+            for f in (1.0, factor)
+            for level in (0.68, 0.9)
+        )
+        for (name, factor), e in zip(rings.items(), errors, strict=True)
+    }
+    if options.figure is not None:
+        save_figure(
+            {
+                "scattering": (cells[1], scales["scattering"]),
+                "MRI, people left out": (people[1], scales["mri"]),
+                "MRI, a real brain": (starting(real, "real-y"), scales["mri"]),
+                "black holes": (known[1], scales["blackhole"]),
+            },
+            options.figure,
+        )
+    report(
+        "uncertainty",
+        "Coverage of the object's pixels and sharpness",
+        ["cases", "number", "spread", *(f"{100 * v:.0f} %" for v in LEVELS),
+         "width / RMS error", "CRPS / RMS error", "interval score / RMS error"],
+        rows,
+        command="python benchmarks/uncertainty.py --data DATA",
+        priors=", ".join(prior_facts(load_prior(name)) for name in PRIORS.values()),
+        **facts,
+    )  # fmt: skip
+    if options.write is not None:
+        write(options.write, scales, rings, judge)
+
+
+LEARNED = {
+    "scattering": "simulated fields of training cells",
+    "mri": "simulated scans of training people, and a real brain with lines along x",
+    "blackhole": "drawn rings and other sources",
+}
+
+
+def write(
+    path: Path, scales: dict[str, float], rings: dict[str, float], judge: dict[str, Cases]
+) -> None:
+    """Keep the factors and, in words, what they gave on the cases they were not learned on."""
+    records = []
+    for problem, name in PRIORS.items():
+        prior = load_prior(name)
+        held = "; ".join(
+            f"{group.removeprefix(problem).strip(', ') or 'sources'} "
+            f"{100 * scores(cases, 'draws', scales[problem])[:, 2].mean():.0f} %"
+            for group, cases in judge.items()
+            if group.startswith(problem) and not group.endswith("along x")
+        )
+        record = Calibration(
+            problem,
+            name,
+            prior.sha256,
+            round(scales[problem], 3),
+            LEARNED[problem],
+            f"90 % intervals held the truth of the object's pixels in {held}",
+            {k: round(v, 3) for k, v in rings.items()} if problem == "blackhole" else {},
+            DOMAINS[problem],
+        )
+        records.append(asdict(record))
+    path.write_text(json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
