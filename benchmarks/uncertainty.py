@@ -158,7 +158,7 @@ def main() -> None:
     models = data / "blackhole" / "ngehtutil_blackhole_models.h5"
     cells = [
         cached(folder, scattering(data / "microscopy", s, n))
-        for s, n in (("train", 3), ("test", 4))
+        for s, n in (("train", 3), ("test", 3))
     ]
     people = [cached(folder, brains(data / "mr_slices", held_out)) for held_out in (False, True)]
     known = [cached(folder, sources(data / "eht", models, held_out)) for held_out in (False, True)]

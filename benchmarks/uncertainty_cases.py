@@ -6,7 +6,7 @@ black-hole models left out, and from a real brain. No case is in both.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -95,40 +95,42 @@ def sampled(prior: Any, operator: Any, y: Tensor) -> tuple[Tensor, Tensor]:  # n
     return modes, draws
 
 
-def scattering(data: Path, split: str, count: int, pixels: int = 64) -> Iterator[tuple[str, Make]]:
-    """Cells, `split` 'train' or 'test', each seen by 360, 180 and 60 receivers."""
+def scattering(
+    data: Path, split: str, count: int, pixels: int, receivers: Sequence[int]
+) -> Iterator[tuple[str, Make]]:
+    """Cells, `split` 'train' or 'test', seen by each number of receivers."""
     prior, none = load_prior("cells-128"), np.empty(0)
     measured = lru_cache(1)(
         lambda receivers: common.study(common.objects(data, split, count, pixels), receivers)
     )
-    for receivers in (360, 180, 60):
+    for sensors in receivers:
         for number in range(count):
 
-            def make(receivers: int = receivers, number: int = number) -> Case:
-                study = measured(receivers)
+            def make(sensors: int = sensors, number: int = number) -> Case:
+                study = measured(sensors)
                 modes, draws = (
                     x[:, 0].numpy() for x in sampled(prior, study.operator, study.y[number])
                 )
                 truth = study.truth[number, 0].numpy()
                 return Case(truth, modes.mean(0), modes, draws, none, none)
 
-            yield f"scattering-{split}-{receivers}-{number}", make
+            yield f"scattering-{split}-{pixels}-{sensors}-{number}", make
 
 
 def brains(data: Path, held_out: bool) -> Iterator[tuple[str, Make]]:
     """Simulated scans of people, of little and of much noise, on as many pixels as the real one."""
-    images, split = mri_common.people(data, 6, held_out), "judge" if held_out else "learn"
-    kinds = [
-        (kind, noise)
-        for noise in (0.004, 0.02)
-        for kind in (("random", 4), ("random", 8), ("every", 8))
-    ]
-    for seed, (image, (kind, noise)) in enumerate(zip(images, kinds, strict=True)):
+    split, seed = ("judge", 0) if held_out else ("learn", 100)
+    kinds = ((("random", 4), 0.004), (("random", 8), 0.02), (("every", 8), 0.004))
+    for number, (kind, noise) in enumerate(kinds):
+        image = mri_common.people(data, len(kinds), held_out)[number]
 
         def make(
-            image: Tensor = image, kind: Kind = kind, noise: float = noise, seed: int = seed
+            image: Tensor = image,
+            kind: Kind = kind,
+            noise: float = noise,
+            seed: int = seed + number,
         ) -> Case:
-            return brain(simulated_scan(image, *kind, noise, 96, seed + 100 * (not held_out)))
+            return brain(simulated_scan(image, *kind, noise, 96, seed))
 
         yield f"brain-{split}-{kind[0]}-{kind[1]}-{noise}", make
 
@@ -186,9 +188,9 @@ def sources(eht: Path, models: Path, held_out: bool) -> Iterator[tuple[str, Make
     seed, split = (202, "judge") if held_out else (101, "learn")
     generator = torch.Generator().manual_seed(seed)
     known = torch.stack(list(read_models(models).values()))
-    images = {f"ring-{k}": ring(generator) for k in range(4)}
+    images = {f"ring-{k}": ring(generator) for k in range(3)}
     images |= {
-        f"source-{k}": x[None] for k, x in enumerate(draw(4, EVERYTHING, known, 90000 + seed))
+        f"source-{k}": x[None] for k, x in enumerate(draw(2, EVERYTHING, known, 90000 + seed))
     }
     if held_out:
         left_out = read_models(models, held_out=True)

@@ -15,7 +15,7 @@ from common import report
 from torch import Tensor
 
 from lmaps_science import LMAPS
-from lmaps_science.ksd import kernel_stein_discrepancy, posterior_score
+from lmaps_science.ksd import kernel_stein_discrepancy, posterior_score, stein_width
 from lmaps_science.operator import AffineOperator
 from lmaps_science.plot import BLUE, GREY, ORANGE, new_figure
 from lmaps_science.prior.analytic import GaussianMixturePrior, GaussianPrior
@@ -110,6 +110,7 @@ class Distance(NamedTuple):
     wasserstein: float
     weights: list[float]
     ksd: float
+    width: float
 
 
 def distance(samples: Tensor, twin: Twin) -> Distance:
@@ -131,6 +132,7 @@ def distance(samples: Tensor, twin: Twin) -> Distance:
         * len(exact) ** 0.5,
         weights,
         kernel_stein_discrepancy(samples, score),
+        stein_width(samples, score),
     )
 
 
@@ -207,7 +209,7 @@ def main() -> None:
         "uncertainty_exact",
         "Samples against the exact posterior",
         ["posterior", "estimate", "covariance", "eta", "levels", "mean", "covariance, relative",
-         "sliced Wasserstein", "weights of components", "KSD²"],
+         "sliced Wasserstein", "weights of components", "KSD²", "Stein width"],
         rows,
         samples=options.samples,
     )  # fmt: skip
@@ -216,7 +218,14 @@ def main() -> None:
 def cells(d: Distance) -> list[str]:
     """For the table."""
     weights = " ".join(f"{w:.2f}" for w in d.weights)
-    return [f"{d.mean:.2f}", f"{d.covariance:.2f}", f"{d.wasserstein:.2f}", weights, f"{d.ksd:.3g}"]
+    return [
+        f"{d.mean:.2f}",
+        f"{d.covariance:.2f}",
+        f"{d.wasserstein:.2f}",
+        weights,
+        f"{d.ksd:.3f}",
+        f"{d.width:.2f}",
+    ]
 
 
 if __name__ == "__main__":
