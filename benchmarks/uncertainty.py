@@ -24,7 +24,7 @@ LEVELS = (0.5, 0.68, 0.9, 0.95)
 PRIORS = {"scattering": "cells-128", "mri": "brain-128", "blackhole": "blackhole-64"}
 DOMAINS: dict[str, dict[str, tuple[float, float]]] = {
     "scattering": {
-        "num_steps": (20, 20), "receivers": (60, 360), "relative_noise": (1e-4, 1e-2),
+        "num_steps": (20, 20), "receivers": (60, 360), "relative_noise": (5e-3, 6e-2),
         "data_fit": (0.7, 1.3),
     },
     "mri": {"num_steps": (25, 25), "acceleration": (2.5, 8.5), "data_fit": (0.7, 1.3)},
@@ -35,17 +35,22 @@ DOMAINS: dict[str, dict[str, tuple[float, float]]] = {
 Cases = dict[str, Case]
 
 
-def fitted(cases: Cases) -> float:
-    """Scale at which nominal 90 % intervals hold 90 % of the object's pixels, over the cases."""
+def fitted(*groups: Cases) -> float:
+    """Scale at which nominal 90 % intervals hold 90 % of the object's pixels.
+
+    Cases of a group count the same, and so do groups.
+    """
     ratios, weights = [], []
-    for case in cases.values():
-        inside = case.object
-        error = np.abs(case.truth - case.image)[inside]
-        ratios.append(error / (NORMAL_90 * quoted_std(case.draws)[inside]))
-        weights.append(np.full(len(error), 1 / len(error)))
-    order = np.argsort(np.concatenate(ratios))
-    below = np.cumsum(np.concatenate(weights)[order]) / len(cases)
-    return float(np.concatenate(ratios)[order][np.searchsorted(below, 0.9)])
+    for cases in groups:
+        for case in cases.values():
+            at = case.object
+            ratio = np.abs(case.truth - case.image)[at] / (NORMAL_90 * quoted_std(case.draws)[at])
+            ratios.append(ratio)
+            weights.append(np.full(len(ratio), 1 / len(ratio) / len(cases) / len(groups)))
+    ratio = np.concatenate(ratios)
+    order = np.argsort(ratio)
+    below = np.cumsum(np.concatenate(weights)[order])
+    return float(ratio[order][np.searchsorted(below, 0.9)])
 
 
 def ring_errors(cases: Cases) -> NDArray[np.float64]:
@@ -157,28 +162,29 @@ def main() -> None:
     data, folder = options.data, options.cache
     models = data / "blackhole" / "ngehtutil_blackhole_models.h5"
     cells = [
-        cached(folder, scattering(data / "microscopy", s, n))
-        for s, n in (("train", 3), ("test", 3))
+        {
+            **cached(folder, scattering(data / "microscopy", split, 3, 64, (360, 180, 60))),
+            **cached(folder, scattering(data / "microscopy", split, 1, 128, (180, 60))),
+        }
+        for split in ("train", "test")
     ]
     people = [cached(folder, brains(data / "mr_slices", held_out)) for held_out in (False, True)]
     known = [cached(folder, sources(data / "eht", models, held_out)) for held_out in (False, True)]
     real = cached(folder, real_brain(data / "mri_kspace" / "mchiew_sense_tutorial_16ch_ksp.npz"))
-    learn = {
-        "scattering": cells[0],
-        "mri": people[0] | starting(real, "real-x"),
-        "blackhole": known[0],
-    }
+    along = {axis: starting(real, f"real-{axis}") for axis in "xy"}
     judge = {
-        **{
-            f"scattering, {n} receivers": starting(cells[1], f"scattering-test-{n}")
-            for n in (360, 180, 60)
-        },
+        "scattering, 64×64": starting(cells[1], "scattering-test-64"),
+        "scattering, 128×128": starting(cells[1], "scattering-test-128"),
         "mri, people left out": people[1],
-        "mri, real brain, lines along y": starting(real, "real-y"),
-        "mri, real brain, lines along x": starting(real, "real-x"),
-        "blackhole": known[1],
+        "mri, real brain, lines along y": along["y"],
+        "mri, real brain, lines along x (learned on)": along["x"],
+        "blackhole, sources": known[1],
     }
-    scales = {problem: fitted(cases) for problem, cases in learn.items()}
+    scales = {
+        "scattering": fitted(cells[0]),
+        "mri": fitted(people[0], along["x"]),
+        "blackhole": fitted(known[0]),
+    }
     rows = []
     for name, cases in judge.items():
         scale = scales[name.split(",")[0]]
@@ -245,20 +251,24 @@ def write(
     """Keep the factors and, in words, what they gave on the cases they were not learned on."""
     records = []
     for problem, name in PRIORS.items():
-        prior = load_prior(name)
-        held = "; ".join(
-            f"{group.removeprefix(problem).strip(', ') or 'sources'} "
-            f"{100 * scores(cases, 'draws', scales[problem])[:, 2].mean():.0f} %"
+        groups = ", ".join(
+            f"{100 * scores(cases, 'draws', scales[problem])[:, 2].mean():.0f} % "
+            f"({group.split(', ', 1)[1]})"
             for group, cases in judge.items()
-            if group.startswith(problem) and not group.endswith("along x")
+            if group.startswith(problem) and not group.endswith("(learned on)")
         )
+        told = f"on other cases its 90 % intervals held {groups} of the object's pixels"
+        if problem == "blackhole":
+            errors = ring_errors(judge["blackhole, sources"])
+            shares = [held(e, f, 0.9) for e, f in zip(errors, rings.values(), strict=True)]
+            told += " and {:.0%} and {:.0%} of the raw and corrected ring diameters".format(*shares)
         record = Calibration(
             problem,
             name,
-            prior.sha256,
+            load_prior(name).sha256,
             round(scales[problem], 3),
             LEARNED[problem],
-            f"90 % intervals held the truth of the object's pixels in {held}",
+            told,
             {k: round(v, 3) for k, v in rings.items()} if problem == "blackhole" else {},
             DOMAINS[problem],
         )

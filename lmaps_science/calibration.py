@@ -6,7 +6,6 @@ problem, on cases with a known truth that are judged on others (``benchmarks/unc
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -127,7 +126,7 @@ def quoted_std(draws: NDArray, scale: float = 1.0) -> NDArray[np.float32]:
     """Standard deviation of an image's error as its posterior samples have it.
 
     The variance is averaged over 3×3 pixels, since that of eight samples is off by half, and
-    widened for their number: 90 % of one more draw lie within 1.645 of these deviations.
+    widened for the error of their mean: 90 % of one more draw lie within 1.645 deviations.
 
     Parameters
     ----------
@@ -142,14 +141,12 @@ def quoted_std(draws: NDArray, scale: float = 1.0) -> NDArray[np.float32]:
         (y, x).
     """
     from scipy.ndimage import uniform_filter
-    from scipy.stats import t
 
     count = len(draws)
     if count < 2:
         return np.zeros(draws.shape[1:], np.float32)
-    few = t.ppf(0.95, count - 1) * math.sqrt(1 + 1 / count) / NORMAL_90
     variance = uniform_filter(draws.var(0, ddof=1), _NEIGHBOURHOOD, mode="nearest")
-    return (scale * few * np.sqrt(variance)).astype(np.float32)
+    return (scale * np.sqrt((1 + 1 / count) * variance)).astype(np.float32)
 
 
 def coverage(image: NDArray, std: NDArray, truth: NDArray, level: float = 0.9) -> float:
