@@ -38,7 +38,7 @@ class Calibration:
     quantities : mapping of str to float
         Factors on the ± of what else is told of the samples, by its name in the summary.
     domain : mapping of str to (float, float)
-        Entries of the summary and between what they were in the cases.
+        Entries of the summary and between what they were in the cases; of a list, its largest.
     """
 
     problem: str
@@ -52,10 +52,11 @@ class Calibration:
 
     def objections(self, summary: Mapping[str, Any]) -> list[str]:
         """In what a reconstruction is unlike the cases."""
+        found = {name: float(np.max(summary[name])) for name in self.domain}
         return [
-            f"{name.replace('_', ' ')} {summary[name]:.3g}, measured at {low:g} to {high:g}"
+            f"{name.replace('_', ' ')} {found[name]:.3g}, measured at {low:g} to {high:g}"
             for name, (low, high) in self.domain.items()
-            if not low <= summary[name] <= high
+            if not low <= found[name] <= high
         ]
 
     def apply(self, told: Mapping[str, Any]) -> dict[str, Any]:
