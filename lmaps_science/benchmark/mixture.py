@@ -40,6 +40,11 @@ class KnownPrior(GaussianMixturePrior):
         """(1, 1, dimension)."""
         return tuple(self.components[0].mean.shape)
 
+    @property
+    def mean(self) -> Tensor:
+        """In single precision, as samplers take it, (1, 1, dimension)."""
+        return super().mean.float()
+
 
 class MatrixOperator(AffineOperator):
     """H(x) = J x.
