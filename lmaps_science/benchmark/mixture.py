@@ -20,12 +20,16 @@ from lmaps_science.benchmark.cases import Source, generator_of, numbered
 from lmaps_science.operator import AffineOperator
 from lmaps_science.prior.analytic import GaussianMixturePrior
 from lmaps_science.problem import Measurement, Problem
+from lmaps_science.samplers import Sampler
+from lmaps_science.solver import Reconstruction, generator_of_sample
 
 if TYPE_CHECKING:
     from lmaps_science.result import Result
 
 _CLIMB, _SAME = 1000, 1e-3
+_HISTORY = ("sigma", "loss", "seconds", "denoiser_seconds")
 _DIRECTIONS, _DRAWS = 200, 20000
+_NO_FILES = "problem 'mixture' is for benchmarks: lmaps benchmark run paper-mixture"
 _LEAST_WEIGHT = 0.15
 """Of the second mode, so that there is something to miss."""
 
@@ -33,7 +37,7 @@ _LEAST_WEIGHT = 0.15
 class KnownPrior(GaussianMixturePrior):
     """A mixture with what the benchmark asks of a prior."""
 
-    name, sha256, sigma_max, peak_curve = "known", None, None, None
+    name, sha256, sigma_max, peak_curve, batch_size = "known", None, None, None, 1000
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -92,7 +96,7 @@ class KnownMeasurement:
     @property
     def posterior(self) -> GaussianMixturePrior:
         """Of x given y."""
-        return posterior(self.prior, self.operator, self.y)
+        return posterior_of(self.prior, self.operator, self.y)
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ class KnownMixture(Problem):
 
     def read(self, paths: Sequence[Path], device: str) -> Measurement:
         """There are no files of it."""
-        raise ValueError("problem 'mixture' is for benchmarks: lmaps benchmark run paper-mixture")
+        raise ValueError(_NO_FILES)
 
     def misfit_scale(self, operator: MatrixOperator) -> float:
         """Chi squared per datum."""
@@ -185,22 +189,31 @@ class KnownMixture(Problem):
         """How far samples (count, 1, 1, dimension) are from the posterior and its best mode."""
         return {"of_samples": figures(measurement.posterior, x)}
 
-    def arrays(self, result: "Result") -> dict[str, NDArray]:
-        """The samples, (count, dimension)."""
-        return {"samples": result.samples[:, 0]}
+    def save_figure(self, result: "Result", path: Path) -> None:  # noqa: ARG002
+        """There is none of one result."""
+        raise ValueError(_NO_FILES)
 
-    def save_figure(self, result: "Result", path: Path) -> None:
-        """Not drawn one by one."""
-        raise NotImplementedError
-
-    def write(self, path: Path, measurement: Measurement) -> None:
-        """Not written one by one."""
-        raise NotImplementedError
+    def write(self, path: Path, measurement: Measurement) -> None:  # noqa: ARG002
+        """There are no files of it."""
+        raise ValueError(_NO_FILES)
 
 
-def posterior(prior: GaussianMixturePrior, operator: MatrixOperator, y: Tensor) -> Any:  # noqa: ANN401
-    """Posterior mixture of data (1, data)."""
+def posterior_of(
+    prior: GaussianMixturePrior, operator: MatrixOperator, y: Tensor
+) -> GaussianMixturePrior:
+    """Posterior of data (1, data)."""
     return prior.posterior(operator.matrix, torch.zeros_like(y), y, operator.sigma_noise**2)
+
+
+def exact_sampler(prior: Any, operator: MatrixOperator, _steps: None, seed: int) -> Sampler:  # noqa: ANN401
+    """Samples of the exact posterior: what a sampler can reach at best."""
+
+    def solve(y: Tensor, num_samples: int, _callback: object) -> Reconstruction:
+        generator = generator_of_sample(seed, 0)
+        drawn = posterior_of(prior.prior, operator, y).sample(num_samples, generator)
+        return Reconstruction(drawn[None].float(), {name: [] for name in _HISTORY})
+
+    return solve
 
 
 def figures(posterior: GaussianMixturePrior, x: Tensor) -> dict[str, float]:
