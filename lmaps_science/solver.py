@@ -218,7 +218,9 @@ class LMAPS:
         y = self._cases(y)
         cases = len(y)
         y = y.repeat_interleave(num_samples, 0)
-        generators = [generator_of_sample(self.seed, k) for _ in range(cases) for k in range(num_samples)]
+        generators = [
+            generator_of_sample(self.seed, k) for _ in range(cases) for k in range(num_samples)
+        ]
         blank = torch.zeros(len(y), *self.operator.image_shape, device=self.operator.device)
         history: dict[str, list[float]] = {name: [] for name in _HISTORY}
 

@@ -28,7 +28,7 @@ from lmaps_science.solver import Level, Prior, Reconstruction, generator_of_samp
 Pair = tuple[Tensor, Tensor]
 
 Update = Callable[[Tensor, float, float, Tensor], Pair]
-"""From x_t, its noise level, the next one and fresh noise to the next x_t and the estimate of x0."""
+"""Of x_t, its noise level, the next one and fresh noise: the next x_t and the estimate of x0."""
 
 
 class Network:

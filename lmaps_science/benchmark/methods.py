@@ -17,7 +17,7 @@ from lmaps_science.benchmark import deepinv_methods, guidance, host_algorithms
 from lmaps_science.benchmark.mixture import exact_sampler
 from lmaps_science.operator import AffineOperator, Operator
 from lmaps_science.samplers import Sampler
-from lmaps_science.solver import LMAPS
+from lmaps_science.solver import LMAPS, Prior
 
 _OF_THE_SUITE = {"prior", "operator", "num_steps", "seed"}
 """Arguments that a suite gives in another way."""
@@ -114,7 +114,7 @@ def _guided(make: Callable[..., Sampler]) -> MethodKind:
     """A method of `guidance`, with its own number of steps by default."""
 
     def sampler(
-        prior: Any, operator: Operator, steps: int | None, seed: int, **options: Any
+        prior: Prior, operator: Operator, steps: int | None, seed: int, **options: float
     ) -> Sampler:
         given = {} if steps is None else {"num_steps": steps}
         return make(prior, operator, seed=seed, **given, **options)

@@ -169,7 +169,7 @@ class KnownMixture(Problem):
     quantity = "x"
     default_prior = "known"
 
-    def read(self, paths: Sequence[Path], device: str) -> Measurement:
+    def read(self, paths: Sequence[Path], device: str) -> Measurement:  # noqa: ARG002
         """There are no files of it."""
         raise ValueError(_NO_FILES)
 
