@@ -16,7 +16,7 @@ from lmaps_science.benchmark.mixture import (
     sliced_wasserstein,
 )
 from lmaps_science.benchmark.registry import find_kind
-from lmaps_science.benchmark.suite import suite_from_dict
+from lmaps_science.benchmark.suite_file import suite_from_dict
 from lmaps_science.benchmark.table import tables
 from tests.benchmark.tiny import run_tiny
 

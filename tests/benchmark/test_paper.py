@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lmaps_science.benchmark.suite import read_suite, suite_from_dict
+from lmaps_science.benchmark.suite_file import read_suite, suite_from_dict
 from tests.benchmark.tiny import run_tiny
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "paper.py"
