@@ -131,9 +131,9 @@ class Problem(ABC):
         """What people look at of physical images."""
         return images
 
-    def registered(self, image: NDArray, truth: NDArray) -> NDArray:
-        """The displayed image (y, x), where it can be subtracted from the displayed truth."""
-        return image
+    def registered(self, images: NDArray, image: NDArray) -> NDArray:
+        """Images (count, y, x) moved to where `image` (y, x) is, if the data leave that open."""
+        return images
 
     def normalized(self, operator: Operator, image: NDArray) -> Tensor:
         """A physical image (y, x) as the operator takes it, (1, 1, y, x)."""

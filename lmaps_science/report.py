@@ -173,6 +173,7 @@ def _result_rows(result: "Result") -> dict[str, str]:
     spread = summary["spread"]
     if spread is not None:
         rows["Spread, mean over the image"] = f"{spread['mean_std']:.3g}, {quantity}"
+        rows["Is it calibrated"] = spread["calibration"]
         if spread["coverage_90"] is not None:
             rows["Pixels within their 90 % interval"] = f"{100 * spread['coverage_90']:.1f} %"
     rows["Time"] = (

@@ -171,7 +171,7 @@ def _shown(
     """The pictures of a method by kind."""
     shown = {"image": problem.displayed(image)}
     if truth is not None:
-        shown["error"] = np.abs(problem.registered(shown["image"], truth) - truth)
+        shown["error"] = np.abs(problem.registered(shown["image"][None], truth)[0] - truth)
     if std is not None:
         shown["spread"] = std
     return shown

@@ -110,13 +110,11 @@ class BlackHole(Problem):
         flux = operator.flux
         return (flux * brightness / total)[:, 0].cpu().numpy().astype(np.float32)
 
-    def registered(self, image: NDArray, truth: NDArray) -> NDArray:
-        """The image shifted to the truth: closure quantities do not tell where a source is."""
-        from lmaps_science.problems.blackhole.metrics import aligned
+    def registered(self, images: NDArray, image: NDArray) -> NDArray:
+        """Rolled by whole pixels: closure quantities do not see where a source is."""
+        from lmaps_science.problems.blackhole.ensemble import moved_onto
 
-        peak = image.max()
-        x, reference = (torch.from_numpy(v / v.max())[None, None] for v in (image, truth))
-        return peak * aligned(x, reference)[0, 0].numpy()
+        return moved_onto(image, images)
 
     def normalized(self, operator: Operator, image: NDArray) -> Tensor:
         """The image with its peak at 1, (1, 1, y, x)."""
