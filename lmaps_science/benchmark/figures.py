@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _LARGEST = 320
 """Pixels along a side of an image in the page."""
 
-
 _INK, _FAINT = "#1a1a1a", "#767676"
 _IN_THE_DARK = {_INK: "#e3e3e1", _FAINT: "#8c8c8c", ORANGE: "#ff9d5c", BLUE: "#6cb8ee"}
 _STYLE: Any = {
@@ -103,11 +102,7 @@ def draw_curves(curves: Sequence[Curve], x_name: str, y_name: str) -> bytes:
 
     values = [x.mean for curve in curves for x, _ in curve.points]
     height = 3.3 + 0.15 * max(0, len(curves) - 8)
-    with (
-        new_figure(4.8, height) as figure,
-        rc_context(_STYLE),
-        warnings.catch_warnings(),
-    ):
+    with new_figure(4.8, height) as figure, rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # labels are written in any script
         ax = figure.subplots()
         ax.set_xscale("log")

@@ -83,7 +83,8 @@ def _over_setting(
             for value, method in run.methods.items()
             if value > 0
         ]
-        yield Curve(run.label, points, first=first in run.methods.values())
+        if points:
+            yield Curve(run.label, points, first=first in run.methods.values())
     if first in lines and all(first not in run.methods.values() for run in runs):
         yield Curve(first, (), lines[first].metrics[metric].mean, first=True)
 

@@ -231,15 +231,15 @@ def _told(name: str, value: float) -> str:
 
 
 def _gallery_note(table: Table, rows: Sequence[Row], count: int) -> str:
-    total = len({row["case"] for row in rows})
-    metric = NAMES.get(table.metric, table.metric).partition(",")[0]
+    total, first = len({row["case"] for row in rows}), table.lines[0]
     which = f"{count} of {total} cases"
-    if total > count:
-        which += f", evenly spaced by {metric} of {table.lines[0].method} from the best to the "
-        which += f"worst; {total - count} are not shown"
+    if total > count and table.metric in first.metrics:
+        metric = NAMES.get(table.metric, table.metric).partition(",")[0]
+        which += f", evenly spaced by {metric} of {first.method} from the best to the worst"
+    left_out = f"; {total - count} are not shown" if total > count else ""
     return (
-        f"{which}. Each method's first seed; below its image the absolute error and, where it was "
-        "drawn, the spread. All methods of a case share the scale of images, which is the truth's, "
+        f"{which}{left_out}. Each method's first seed; below its image the absolute error and, where "
+        "it was drawn, the spread. All methods of a case share the scale of images, which is the truth's, "
         "and that of errors, which ends with the brightest of the method in the middle."
     )
 
