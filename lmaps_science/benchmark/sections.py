@@ -240,7 +240,7 @@ def _gallery_note(table: Table, rows: Sequence[Row], count: int) -> str:
     return (
         f"{which}{left_out}. Each method's first seed; below its image the absolute error and, "
         "where it was drawn, the spread. All methods of a case share the scale of images, which is "
-        "the truth's, and that of errors, which ends with the brightest of the method in the middle."
+        "the truth's, and that of errors, which ends with the brightest of the middle method."
     )
 
 
