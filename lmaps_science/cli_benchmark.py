@@ -13,10 +13,12 @@ from lmaps_science.console import examples, guarded, show_findings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lmaps_science.benchmark.store import Store
     from lmaps_science.benchmark.watch import Progress
 
 app = typer.Typer(
-    help="Compare methods on many cases: run, tabulate, check and pack.", no_args_is_help=True
+    help="Compare methods on many cases: run, tabulate, report, check and pack.",
+    no_args_is_help=True,
 )
 
 Mirror = Annotated[
@@ -59,6 +61,9 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the results that are there, and go on.")
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write report.html at the end.")
+    ] = True,
     mirror: Mirror = None,
     device: Device = "cpu",
 ) -> None:
@@ -91,10 +96,13 @@ def run(
         )
     for name, reason in absent.items():
         typer.echo(f"note: method {name!r} was left out: {reason}")
-    for done in failed:
-        typer.secho(f"failed: {done.unit}: {done.error}", fg=typer.colors.RED, err=True)
-    typer.echo(f"{sum(map(store.is_done, tasks))} of {len(tasks)} results in {out}")
+    for lost in failed:
+        typer.secho(f"failed: {lost.unit}: {lost.error}", fg=typer.colors.RED, err=True)
+    done = sum(map(store.is_done, tasks))
+    typer.echo(f"{done} of {len(tasks)} results in {out}")
     typer.echo(f"Tables:  lmaps benchmark table {out}")
+    if report and done:
+        typer.echo(f"Report:  {_write_report(store, out / 'report.html')}")
     if failed:
         raise typer.Exit(1)
 
@@ -145,6 +153,34 @@ def table(
     if not rows:
         raise ValueError(f"{', '.join(map(str, folders))}: no results yet: lmaps benchmark run …")
     typer.echo(FORMATS[style](found, rows), nl=False)
+
+
+@app.command(
+    epilog=examples(
+        "lmaps benchmark report results",
+        "lmaps benchmark report results --out page.html --cases 10",
+    )
+)
+@guarded
+def report(
+    folder: Folder,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Page to write, instead of report.html in DIR.", show_default=False),
+    ] = None,
+    cases: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of each group in pictures, 3 if left out.", show_default=False),
+    ] = None,
+) -> None:
+    """Write a page of tables that sort, pictures of cases, trade-offs and provenance.
+
+    It refers to no other file. A table and plots for each group of the suite; pictures of the best,
+    the middle and the worst case; a spread that is not calibrated is marked.
+    """
+    from lmaps_science.benchmark.store import Store
+
+    typer.echo(_write_report(Store(folder), out or folder / "report.html", cases))
 
 
 @app.command(
@@ -202,6 +238,16 @@ def submit(
 
     files = write_archive(Store(folder), out)
     typer.echo(f"{out}: {len(files)} files, {out.stat().st_size / 2**20:.1f} MiB")
+
+
+def _write_report(store: "Store", path: Path, cases: int | None = None) -> Path:
+    from lmaps_science.benchmark.report import SHOWN_CASES, render
+    from lmaps_science.files import atomic_path
+
+    page = render(store, cases or SHOWN_CASES)
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
 
 
 def _shard(text: str) -> tuple[int, int]:

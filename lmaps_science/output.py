@@ -72,6 +72,12 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _spread_description(result: Result) -> str:
+    spread = result.summary["spread"]
+    how = "" if spread is None else f"; {spread['calibration']}"
+    return f"standard deviation of the image's error: 90 % lie within 1.645 of it{how}"
+
+
 def _write_hdf5(result: Result, path: Path) -> None:
     import h5py
 
@@ -79,8 +85,8 @@ def _write_hdf5(result: Result, path: Path) -> None:
     datasets = {
         "mean": (result.mean, "the image: mean of samples"),
         "samples": (result.samples, "local MAP of each seed; narrower than the posterior"),
-        "std": (result.std, "the spread: standard deviation of posterior_samples"),
-        "posterior_samples": (result.posterior_samples, "samples of the posterior"),
+        "std": (result.std, _spread_description(result)),
+        "posterior_samples": (result.posterior_samples, "samples of the posterior, as drawn"),
     }
     # In memory first: HDF5 cannot recover from a disk that is full, and takes Python down.
     content = BytesIO(path.read_bytes())

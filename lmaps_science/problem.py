@@ -50,6 +50,8 @@ class Problem(ABC):
         Name of the installed prior that suits it, in general.
     default_samples : int
         Seeds.
+    color_map, origin : str
+        In which images are drawn, and where their first row is, as matplotlib calls them.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Problem(ABC):
     quantity: str
     default_prior: str
     default_samples = 8
+    color_map, origin = "gray", "upper"
 
     @abstractmethod
     def read(self, paths: Sequence[Path], device: str) -> Measurement:
@@ -126,6 +129,10 @@ class Problem(ABC):
 
     def displayed(self, images: NDArray) -> NDArray:
         """What people look at of physical images."""
+        return images
+
+    def registered(self, images: NDArray, image: NDArray) -> NDArray:
+        """Images (count, y, x) moved to where `image` (y, x) is, if the data leave that open."""
         return images
 
     def normalized(self, operator: Operator, image: NDArray) -> Tensor:

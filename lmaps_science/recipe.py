@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lmaps_science.calibration import quote
 from lmaps_science.problem import Measurement, Problem
 from lmaps_science.result import Result
 from lmaps_science.samplers import Batched, Sampler, posterior_sampler
@@ -96,6 +97,8 @@ class Recipe:
         run = sampler(y, self.samples, _reporter(f"{name} image".strip(), scale, callback, last))
         reasons = _judge(kind, measurement, run.samples[0], last[-1] if last else None)
         kept, notes = _kept(run.samples[0], reasons)
+        images = kind.physical(operator, kept)
+        picture = images.mean(0)
         posterior = draws = None
         told: dict[str, Any] = {}
         if self.spread and self.prior is not None:
@@ -105,13 +108,11 @@ class Recipe:
             posterior = draw(y, max(self.samples, 2), report)
             x = posterior.samples[0]
             x, _ = _kept(x, _judge(kind, measurement, x, final[-1]))
-            draws, told = kind.physical(operator, x), kind.describe_spread(measurement, x)
+            draws = kind.registered(kind.physical(operator, x), picture)
+            told = kind.describe_spread(measurement, x)
 
-        images = kind.physical(operator, kept)
-        picture = images.mean(0)
         mean = kind.normalized(operator, picture)
         truth = None if measurement.truth is None else measurement.truth[0, 0].cpu().numpy()
-        shown = None if draws is None else kind.displayed(draws)
         baselines, compared = self._baselines(measurement, truth) if self.compare else ({}, None)
         settings = settings_of(operator.problem)
         summary = {
@@ -128,18 +129,26 @@ class Recipe:
             "sampling_seconds": sum(run.history["seconds"]),
             "denoiser_seconds": sum(run.history["denoiser_seconds"]),
             "data_fit": scale * float(operator.loss(mean, y)),
-            "spread": spread_summary(settings, posterior, shown, truth, told),
+            "spread": None,
             "metrics": None if truth is None else kind.metrics(operator, picture, truth),
             "baselines": compared,
             **kind.describe(measurement, kept),
             "notes": notes,
         }
+        std = None
+        if draws is not None and posterior is not None:
+            shown = kind.displayed(picture)
+            quoted = quote(operator.problem, self.prior, kind.displayed(draws), summary)
+            std = quoted.std
+            there = None if truth is None else kind.registered(truth[None], shown)[0]
+            summary["spread"] = spread_summary(settings, posterior, quoted, shown, there, told)
+            notes.append(quoted.told)
         return Result(
             problem=kind,
             measurement=measurement,
             mean=picture,
             samples=images,
-            std=None if shown is None else shown.std(0, ddof=min(1, len(shown) - 1)),
+            std=std,
             posterior_samples=draws,
             truth=truth,
             residuals=kind.residuals(operator, mean, y),

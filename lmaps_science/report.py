@@ -2,6 +2,7 @@
 
 import base64
 from html import escape
+from importlib import resources
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +16,7 @@ _PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 2rem auto; padding: 0 1rem;
-       max-width: 68rem; }}
-h1 {{ font-size: 1.6rem; margin-bottom: 0; }}
-h2 {{ font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #ddd; }}
-img {{ width: 100%; height: auto; }}
-table {{ border-collapse: collapse; }}
-th, td {{ padding: .2rem 1.2rem .2rem 0; text-align: left; vertical-align: top;
-         overflow-wrap: anywhere; }}
-th {{ font-weight: 500; color: #555; white-space: nowrap; }}
-.wide th {{ white-space: normal; vertical-align: bottom; }}
-.wide td, .wide th:first-child {{ white-space: nowrap; }}
-.lead {{ color: #555; margin-top: .2rem; }}
-.note {{ background: #fff6e0; padding: .5rem .8rem; border-left: 4px solid #d9a300; }}
-code {{ font-size: .9em; }}
-</style>
+{style}</style>
 </head>
 <body>
 <h1>{title}</h1>
@@ -41,6 +28,16 @@ code {{ font-size: .9em; }}
 </body>
 </html>
 """
+
+
+def page_style() -> str:
+    """The style sheet that all reports share."""
+    return resources.files("lmaps_science").joinpath("report.css").read_text(encoding="utf-8")
+
+
+def data_uri(picture: bytes, kind: str) -> str:
+    """An image of the MIME type ``image/kind`` as an address within the page."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
 
 
 def render_report(result: "Result", figure: bytes, controls: bytes = b"") -> str:
@@ -66,6 +63,7 @@ def render_report(result: "Result", figure: bytes, controls: bytes = b"") -> str
         "Provenance": _provenance_rows(summary),
     }
     return _PAGE.format(
+        style=page_style(),
         title=escape(f"{result.problem.title}: {PurePath(summary['input']).name}"),
         lead=escape(_lead(summary, result.problem.quantity)),
         notes="".join(f'<p class="note">{escape(note)}</p>' for note in summary["notes"]),
@@ -101,6 +99,7 @@ def render_volume(summary: dict[str, Any], picture: bytes) -> str:
         },
     }
     return _PAGE.format(
+        style=page_style(),
         title=escape(f"MRI: {PurePath(summary['input']).name}"),
         lead=escape(f"{len(slices)} of {count} slices, {sum(s['seconds'] for s in slices):.0f} s."),
         notes="",
@@ -132,8 +131,7 @@ def _slices(slices: list[dict[str, Any]]) -> str:
 
 
 def _image(png: bytes, description: str) -> str:
-    content = base64.b64encode(png).decode("ascii")
-    return f'<img src="data:image/png;base64,{content}" alt="{escape(description)}">'
+    return f'<img src="{data_uri(png, "png")}" alt="{escape(description)}">'
 
 
 def _controls(result: "Result", picture: bytes) -> str:
@@ -175,6 +173,7 @@ def _result_rows(result: "Result") -> dict[str, str]:
     spread = summary["spread"]
     if spread is not None:
         rows["Spread, mean over the image"] = f"{spread['mean_std']:.3g}, {quantity}"
+        rows["Is it calibrated"] = spread["calibration"]
         if spread["coverage_90"] is not None:
             rows["Pixels within their 90 % interval"] = f"{100 * spread['coverage_90']:.1f} %"
     rows["Time"] = (

@@ -24,8 +24,8 @@ class Result:
     samples : ndarray
         One image per seed, (samples, y, x).
     std : ndarray or None
-        The spread: standard deviation of `posterior_samples`, of their magnitude if they are
-        complex, (y, x).
+        The spread: standard deviation of the error of the image, of its magnitude if it is
+        complex, (y, x); see `lmaps_science.calibration`.
     posterior_samples : ndarray or None
         Samples of the posterior, (samples, y, x).
     truth : ndarray or None

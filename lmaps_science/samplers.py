@@ -39,6 +39,7 @@ class Batched:
         self.mean, self.sigma_max = prior.mean, prior.sigma_max
         self.error_curve, self.peak_curve = prior.error_curve, prior.peak_curve
         self.image_covariance = prior.image_covariance
+        self.sha256 = getattr(prior, "sha256", None)
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Denoised images, (batch, channels, y, x)."""

@@ -218,7 +218,9 @@ class LMAPS:
         y = self._cases(y)
         cases = len(y)
         y = y.repeat_interleave(num_samples, 0)
-        generators = [_generator(self.seed, k) for _ in range(cases) for k in range(num_samples)]
+        generators = [
+            generator_of_sample(self.seed, k) for _ in range(cases) for k in range(num_samples)
+        ]
         blank = torch.zeros(len(y), *self.operator.image_shape, device=self.operator.device)
         history: dict[str, list[float]] = {name: [] for name in _HISTORY}
 
@@ -318,7 +320,8 @@ def _trained_up_to(prior: Prior) -> float:
     return math.inf if sigma_max is None else sigma_max
 
 
-def _generator(seed: int, sample: int) -> torch.Generator:
+def generator_of_sample(seed: int, sample: int) -> torch.Generator:
+    """Random numbers of one sample of a seed."""
     state = np.random.SeedSequence((seed, sample)).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]) >> 1)
 

@@ -16,7 +16,6 @@ from lmaps_science.recipe import Progress
 from lmaps_science.reconstruction import reconstruct
 from lmaps_science.samplers import METHODS
 from lmaps_science.settings import SETTINGS
-from lmaps_science.summary import coverage
 from tests.small import exact_posterior, small_measurement, small_prior
 
 FILES = ["figure.png", "reconstruction.h5", "report.html", "summary.json"]
@@ -36,12 +35,6 @@ def test_image_and_spread_are_those_of_the_posterior(
     assert np.corrcoef(result.mean.ravel(), mean.ravel())[0, 1] > 0.9
     assert 0.88 < result.summary["spread"]["coverage_90"] < 0.92
     assert result.summary["spread"]["mean_std"] == pytest.approx(result.std.mean())
-
-
-def test_coverage_is_nominal_for_few_draws() -> None:
-    draws = np.random.default_rng(0).standard_normal((6, 200, 200))
-    assert coverage(draws[:5], draws[5]) == pytest.approx(0.9, abs=0.006)
-    assert coverage(draws[:5], draws[5], level=0.5) == pytest.approx(0.5, abs=0.01)
 
 
 def test_files_hold_the_result(file: Path, prior: Path, tmp_path: Path) -> None:

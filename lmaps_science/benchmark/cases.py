@@ -13,6 +13,9 @@ from torch import Tensor
 
 from lmaps_science.problem import Measurement
 
+NUM_TUNING = 3
+"""Cases that a source has to tune constants on."""
+
 
 @dataclass(frozen=True)
 class Simulated:
@@ -76,10 +79,9 @@ def make_source(
     ValueError
         If there is none, or it has no such option.
     """
-    from lmaps_science.benchmark.registry import SOURCES
-    from lmaps_science.problem import find_problem
+    from lmaps_science.benchmark.registry import SOURCES, find_kind
 
-    find_problem(problem)
+    find_kind(problem)
     known = {name: kind for (p, name), kind in SOURCES.items() if p in (problem, "")}
     if data not in known:
         raise ValueError(

@@ -4,11 +4,15 @@ import errno
 import os
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
-from lmaps_science.benchmark.store import Store
+from lmaps_science.benchmark.store import SETTINGS, Store
 from lmaps_science.benchmark.suite import Group, Method, Suite
 from lmaps_science.benchmark.task import Site, Task, run_task, tune
+
+_ONE_AT_A_TIME = Lock()
+"""Threads of a worker share what tasks count and cache."""
 
 
 class Tuning(NamedTuple):
@@ -48,7 +52,11 @@ class Done(NamedTuple):
 
 def execute(folder: Path, site: Site, unit: Unit) -> Done:
     """Run one task, or choose one method's constants, and store what comes of it."""
-    store = _store(folder)
+    with _ONE_AT_A_TIME:
+        return _execute(_store(folder, (folder / SETTINGS).stat().st_mtime_ns), site, unit)
+
+
+def _execute(store: Store, site: Site, unit: Unit) -> Done:
     try:
         group, method = find_unit(store.suite, unit)
         if isinstance(unit, Tuning):
@@ -74,7 +82,7 @@ def find_unit(suite: Suite, unit: Unit) -> tuple[Group, Method]:
 
 
 @lru_cache(maxsize=1)
-def _store(folder: Path) -> Store:
+def _store(folder: Path, _changed: int) -> Store:
     return Store(folder)
 
 

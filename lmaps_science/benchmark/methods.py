@@ -13,10 +13,11 @@ from torch import Tensor
 from lmaps_science import methods as relatives
 from lmaps_science import samplers
 from lmaps_science.baselines import total_variation
-from lmaps_science.benchmark import deepinv_methods, host_algorithms
+from lmaps_science.benchmark import deepinv_methods, guidance, host_algorithms
+from lmaps_science.benchmark.mixture import exact_sampler
 from lmaps_science.operator import AffineOperator, Operator
 from lmaps_science.samplers import Sampler
-from lmaps_science.solver import LMAPS
+from lmaps_science.solver import LMAPS, Prior
 
 _OF_THE_SUITE = {"prior", "operator", "num_steps", "seed"}
 """Arguments that a suite gives in another way."""
@@ -109,6 +110,19 @@ def _of_package(name: str, signature: Callable[..., object]) -> MethodKind:
     return MethodKind(samplers.METHODS[name], tuple(names), uses_prior=True, random=True)
 
 
+def _guided(make: Callable[..., Sampler]) -> MethodKind:
+    """A method of `guidance`, with its own number of steps by default."""
+
+    def sampler(
+        prior: Prior, operator: Operator, steps: int | None, seed: int, **options: float
+    ) -> Sampler:
+        given = {} if steps is None else {"num_steps": steps}
+        return make(prior, operator, seed=seed, **given, **options)
+
+    names = [p for p in inspect.signature(make).parameters if p not in _OF_THE_SUITE]
+    return MethodKind(sampler, tuple(names), uses_prior=True, random=True)
+
+
 def _solves(solve: Callable[..., Tensor]) -> Callable[..., Sampler]:
     """Sampler factory of a function of (operator, y) and options."""
 
@@ -169,6 +183,12 @@ METHODS: dict[str, MethodKind] = {
     "paper": _of_package("paper", LMAPS),
     "diffpir": _of_package("diffpir", relatives.diffpir),
     "daps": _of_package("daps", relatives.daps),
+    "dps": _guided(guidance.dps),
+    "pigdm": _guided(guidance.pigdm),
+    "sitcom": _guided(guidance.sitcom),
+    "exact-posterior": MethodKind(
+        exact_sampler, uses_prior=True, random=True, problems=("mixture",)
+    ),
     "tikhonov": MethodKind(
         samplers.METHODS["tikhonov"], ("strength",), problems=("scattering", "mri")
     ),

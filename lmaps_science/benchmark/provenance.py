@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lmaps_science.benchmark.methods import find_method
+from lmaps_science.benchmark.mixture import KnownPrior
 from lmaps_science.benchmark.suite import Suite
 from lmaps_science.prior.registry import file_sha256, verified_path
 
@@ -45,7 +46,8 @@ def _priors(suite: Suite) -> Mapping[str, str]:
     used = {
         group.prior
         for group in suite.groups
-        if any(find_method(method.method).uses_prior for method in group.methods)
+        if group.prior != KnownPrior.name
+        and any(find_method(method.method).uses_prior for method in group.methods)
     }
     return {name: file_sha256(_path(name)) for name in sorted(used)}
 

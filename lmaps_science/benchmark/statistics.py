@@ -8,7 +8,7 @@ import numpy as np
 
 _RESAMPLES = 4000
 
-LOWER_IS_BETTER = frozenset({"nrmse", "nmse"})
+LOWER_IS_BETTER = frozenset({"nrmse", "nmse", "sliced_wasserstein", "weight_error", "below_map"})
 """Metrics of which less is better; of χ² neither is."""
 
 

@@ -30,7 +30,7 @@ from lmaps_science.benchmark.task import Outcome, Task, is_random
 from lmaps_science.prior.registry import file_sha256
 
 FORMAT = 1
-_SETTINGS, _SUMS, _LOCK = "benchmark.json", "SHA256SUMS", ".lock"
+SETTINGS, _SUMS, _LOCK = "benchmark.json", "SHA256SUMS", ".lock"
 _PARTS = ("results", "costs", "truth", "tuned")
 
 
@@ -65,7 +65,7 @@ class Store:
         """
         settings = {"format": FORMAT, "suite": suite.to_dict(), **provenance}
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / _SETTINGS
+        path = folder / SETTINGS
         if not path.exists():
             if any(p for p in folder.iterdir() if not p.name.startswith(".")):
                 raise ValueError(
@@ -150,7 +150,7 @@ class Store:
     def files(self) -> list[Path]:
         """All files that `write_sums` lists."""
         parts = [p for part in _PARTS for p in (self.folder / part).rglob("*") if p.is_file()]
-        return [self.folder / _SETTINGS, *sorted(parts)]
+        return [self.folder / SETTINGS, *sorted(parts)]
 
     def write_sums(self) -> None:
         """Record the SHA-256 of every file; a process that ends later lists more."""
@@ -197,10 +197,10 @@ def checksums(folder: Path, files: Iterable[Path]) -> bytes:
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:
-    path = folder / _SETTINGS
+    path = folder / SETTINGS
     if not path.is_file():
         raise ValueError(
-            f"{folder}: expected a folder that `lmaps benchmark run` made ({_SETTINGS} is missing)"
+            f"{folder}: expected a folder that `lmaps benchmark run` made ({SETTINGS} is missing)"
         )
     try:
         settings = _read_json(path)

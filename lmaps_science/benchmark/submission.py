@@ -1,4 +1,4 @@
-"""One archive of a benchmark: results, tables, settings, provenance, schema, and how to read it."""
+"""One archive of a benchmark: results, tables, report, settings, provenance, schema, README."""
 
 import json
 import shutil
@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from lmaps_science.benchmark.report import render
 from lmaps_science.benchmark.store import Store, checksums
 from lmaps_science.benchmark.table import FORMATS, tables
 from lmaps_science.files import atomic_path
@@ -73,6 +74,7 @@ def submit(store: Store, target: Path) -> list[str]:
         found = tables(store, rows)
         for file_name, style in _TABLES.items():
             (folder / file_name).write_text(FORMATS[style](found, rows), encoding="utf-8")
+        (folder / "report.html").write_text(render(store), encoding="utf-8")
         environment = json.dumps(_environment(rows), indent=1, ensure_ascii=False)
         (folder / "environment.json").write_text(environment + "\n", encoding="utf-8")
         schema = resources.files("lmaps_science.benchmark").joinpath("schema.json")

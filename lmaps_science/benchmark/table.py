@@ -20,9 +20,11 @@ Row = Mapping[str, Any]
 """A result: problem, group, case, method, seed, metrics, calls, and what varies between runs."""
 
 _KEYS = ("problem", "group", "case", "method", "seed")
-_COSTS = ("denoiser_calls", "operator_calls", "seconds", "peak_memory_mib")
+COSTS = ("denoiser_calls", "operator_calls", "seconds", "peak_memory_mib")
+"""Columns that tell what a method needs, not how good it is."""
+
 _OTHER = (
-    *_KEYS, *_COSTS, "settings", "notes", "kept_samples", "num_samples", "date", "cpu_seconds",
+    *_KEYS, *COSTS, "settings", "notes", "kept_samples", "num_samples", "date", "cpu_seconds",
     "sampling_seconds", "denoiser_seconds", "host", "host_versions",
 )  # fmt: skip
 
@@ -37,6 +39,10 @@ NAMES = {
     "chi2_log_closure_amplitude": "χ² log amplitudes",
     "coverage_90": "truth in 90 % interval",
     "mean_std": "mean spread",
+    "sliced_wasserstein": "distance to posterior",
+    "weight_error": "error of weights",
+    "at_global_map": "at global MAP",
+    "below_map": "log density below MAP",
     "denoiser_calls": "denoiser calls",
     "operator_calls": "operator calls",
     "seconds": "s",
@@ -104,10 +110,15 @@ def tables(store: Store, rows: Sequence[Row]) -> list[Table]:
     for row in rows:
         of_group[row["group"]].append(row)
     return [
-        table_of(group, found, len(store.expected(group)) - len(found))
+        table_of(group, found, _missing(store, group, found))
         for group in store.suite.groups
         if (found := of_group[group.name])
     ]
+
+
+def _missing(store: Store, group: Group, rows: Sequence[Row]) -> int:
+    labels = {method.label for method in group.methods}
+    return len(store.expected(group)) - sum(row["method"] in labels for row in rows)
 
 
 def joined(store: Store, foreign: Iterable[Row]) -> list[dict[str, Any]]:
@@ -156,7 +167,7 @@ def table_of(group: Group, rows: Sequence[Row], missing: int = 0) -> Table:
             label,
             len({row["case"] for row in of_it}),
             _estimates(of_it, metrics),
-            _estimates(of_it, _COSTS),
+            _estimates(of_it, COSTS),
             None if number == 0 else difference(per_case(of_it, group.metric), first),
         )
         for number, (label, of_it) in enumerate(found.items())
@@ -192,39 +203,43 @@ def _estimates(rows: Sequence[Row], names: Iterable[str]) -> dict[str, Estimate]
 
 def header(table: Table) -> list[str]:
     """Names of the columns of `cells`."""
-    return ["method", "cases", *(NAMES.get(name, name) for name in _columns(table)), "ahead"]
+    return ["method", "cases", *(NAMES.get(name, name) for name in columns(table)), "ahead"]
 
 
 def cells(table: Table) -> list[list[str]]:
     """The table as text, a list for each method."""
-    columns = _columns(table)
     return [
         [
             line.method,
             str(line.cases),
-            *(_number(name, (line.metrics | line.costs).get(name)) for name in columns),
+            *(shown(name, (line.metrics | line.costs).get(name)) for name in columns(table)),
             _ahead(line.ahead),
         ]
         for line in table.lines
     ]
 
 
-def _columns(table: Table) -> list[str]:
-    return list(dict.fromkeys(name for x in table.lines for name in (*x.metrics, *x.costs)))
+def columns(table: Table) -> list[str]:
+    """The figures of merit, then the costs, that any of the table's methods has."""
+    merits = [name for line in table.lines for name in line.metrics]
+    costs = [name for line in table.lines for name in line.costs]
+    return list(dict.fromkeys(merits + costs))
 
 
-def _number(name: str, value: Estimate | None) -> str:
+def shown(name: str, value: Estimate | None) -> str:
+    """A figure of merit or a cost as text."""
     if value is None:
         return "–"
     digits = _digits(name, value.mean)
     mean = f"{value.mean:.{digits}f}"
-    shown = value.error is not None and name not in _COSTS
-    return f"{mean} ± {value.error:.{digits}f}" if shown else mean
+    if value.error is None or name in COSTS:
+        return mean
+    return f"{mean} ± {value.error:.{digits}f}"
 
 
 def _digits(name: str, mean: float) -> int:
     """After the point: what is told of decibels, counts and seconds; else three that count."""
-    if name in _COSTS:
+    if name in COSTS:
         return 2 if name == "seconds" else 0
     if "psnr" in name:
         return 2
@@ -246,18 +261,20 @@ def _as(style: str, heading: str) -> Format:
 
         def one(table: Table) -> str:
             grid = tabulate(cells(table), header(table), style, disable_numparse=True)
-            return "\n".join([heading.format(title=table.title), "", grid, "", _footnote(table)])
+            told = f"{table.caption}. {footnote(table)}"
+            return "\n".join([heading.format(title=table.title), "", grid, "", told])
 
         return "\n\n".join(one(table) for table in found) + "\n"
 
     return render
 
 
-def _footnote(table: Table) -> str:
+def footnote(table: Table) -> str:
+    """How to read the table."""
     metric = NAMES.get(table.metric, table.metric)
     intervals = any(line.ahead and line.ahead.low is not None for line in table.lines)
     told = (
-        f"{table.caption}. Mean over cases ± standard error; ahead: {metric} minus that of "
+        f"Mean over cases ± standard error; ahead: {metric} minus that of "
         f"{table.lines[0].method} on the same cases"
         + (", bootstrap interval of 95 %." if intervals else ".")
     )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 from lmaps_science.benchmark.cases import make_source
 from lmaps_science.benchmark.measuring import Calls, CountedPrior, counted, measured
 from lmaps_science.benchmark.methods import find_method
+from lmaps_science.benchmark.mixture import KnownPrior
+from lmaps_science.benchmark.registry import find_kind
 from lmaps_science.benchmark.statistics import LOWER_IS_BETTER
 from lmaps_science.benchmark.suite import Group, Method
 from lmaps_science.checks import check_prior
 from lmaps_science.prior.checkpoint import load_prior
 from lmaps_science.prior.preconditioning import Preconditioned
-from lmaps_science.problem import Measurement, find_problem
+from lmaps_science.problem import Measurement
 from lmaps_science.recipe import Recipe
 from lmaps_science.result import Result
 
@@ -68,7 +71,8 @@ class Outcome:
     record : dict
         Settings and figures of merit, the same on every run.
     arrays : dict of str to ndarray
-        ``image`` and, where it was drawn, ``std``, (y, x), in physical units.
+        ``image`` and, where it was drawn, ``std``, (y, x), in physical units; ``samples``,
+        (samples, y, x), where they are what is judged.
     truth : ndarray or None
         (y, x).
     cost : dict
@@ -105,13 +109,13 @@ def run_task(
         If the method is not for the case, or something that it needs is missing.
     """
     torch.set_num_threads(site.threads)
-    problem, kind = find_problem(group.problem), find_method(method.method)
+    problem, kind = find_kind(group.problem), find_method(method.method)
     if kind.problems and group.problem not in kind.problems:
         raise ValueError(
             f"method {method.method!r} is for {' and '.join(kind.problems)}, not {group.problem}"
         )
     measurement = _measured(_key(group), case, site.device, site.mirror)
-    prior = _prior(group.prior, site.device) if kind.uses_prior else None
+    prior = _prior(group.prior, measurement, site.device) if kind.uses_prior else None
     if prior is not None:
         check_prior(prior, measurement.operator, problem)
     calls = Calls()
@@ -119,7 +123,7 @@ def run_task(
         problem,
         method.label,
         counted(partial(kind.make, **options), calls),
-        None if prior is None else CountedPrior(prior, _BATCH, calls),
+        None if prior is None else CountedPrior(prior, getattr(prior, "batch_size", _BATCH), calls),
         method.samples if kind.random else 1,
         method.steps,
         seed,
@@ -152,6 +156,8 @@ def run_task(
         "denoiser_seconds": result.summary["denoiser_seconds"],
     }
     arrays = {"image": result.mean} | ({} if result.std is None else {"std": result.std})
+    if "of_samples" in result.summary:
+        arrays["samples"] = result.samples
     return Outcome(record, arrays, result.truth, cost)
 
 
@@ -170,6 +176,7 @@ def scores(result: Result) -> dict[str, float | None]:
     for name in ("chi2_closure_phase", "chi2_log_closure_amplitude"):
         if summary.get(name):
             found[name] = float(np.mean(summary[name]))
+    found |= summary.get("of_samples", {})
     spread = summary["spread"]
     if spread is not None:
         found["mean_std"] = float(spread["mean_std"])
@@ -230,6 +237,16 @@ def _measured(key: str, case: str, device: str, mirror: str | None) -> Measureme
     return make_source(**content, mirror=mirror).measure(case, device)
 
 
+def _prior(name: str, measurement: Any, device: str) -> Any:  # noqa: ANN401
+    return measurement.prior if name == KnownPrior.name else _loaded(name, device, _changed(name))
+
+
 @lru_cache(maxsize=2)
-def _prior(name: str, device: str) -> Preconditioned:
+def _loaded(name: str, device: str, _changed: int) -> Preconditioned:
     return load_prior(name, device=device)
+
+
+def _changed(name: str) -> int:
+    """When a prior's file was changed; 0 of an installed one."""
+    path = Path(name)
+    return path.stat().st_mtime_ns if path.is_file() else 0

@@ -66,6 +66,7 @@ class BlackHole(Problem):
     quantity = "brightness (Jy/pixel)"
     default_prior = "blackhole-64"
     default_samples = 16
+    color_map = "afmhot"
 
     def read(
         self,
@@ -108,6 +109,12 @@ class BlackHole(Problem):
         total = brightness.sum((1, 2, 3), keepdim=True)
         flux = operator.flux
         return (flux * brightness / total)[:, 0].cpu().numpy().astype(np.float32)
+
+    def registered(self, images: NDArray, image: NDArray) -> NDArray:
+        """Rolled by whole pixels: closure quantities do not see where a source is."""
+        from lmaps_science.problems.blackhole.ensemble import moved_onto
+
+        return moved_onto(image, images)
 
     def normalized(self, operator: Operator, image: NDArray) -> Tensor:
         """The image with its peak at 1, (1, 1, y, x)."""

@@ -33,7 +33,8 @@ def image_rows(summary: Mapping[str, Any], num_samples: int) -> dict[str, str]:
         ),
     }
     if spread is not None and spread["rings"]:
-        rows |= _ring_rows(spread, ", posterior samples")
+        how = ", calibrated" if spread["calibrated"] else ""
+        rows |= _ring_rows(spread, f", posterior samples{how}")
     return rows
 
 

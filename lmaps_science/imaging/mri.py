@@ -27,14 +27,6 @@ NUM_DRAFTS = 2
 
 TRAINING_SIZE, HELD_OUT_IMAGES, EXAMPLE_IMAGES = 128, 32, 500
 
-_COVERAGE = {
-    "brain-128": (
-        "of the object's pixels, nominal 90 % intervals of the spread held the truth in 87 to 90 % "
-        "in simulated scans of people left out, in 70 to 74 % in a real scan: a lower bound"
-    )
-}
-"""Results of ``benchmarks/mri_coverage.py``."""
-
 
 @dataclass(frozen=True, eq=False)
 class MRIMeasurement:
@@ -212,13 +204,11 @@ class MRI(Problem):
             "fit_by_line": [None if v != v else v for v in fit.tolist()],
         }
 
-    def caveats(self, result: "Result", prior: str | None) -> list[str]:
-        """How far the spread is to be trusted, and what is missing."""
+    def caveats(self, result: "Result", prior: str | None) -> list[str]:  # noqa: ARG002
+        """What is missing."""
         measurement = result.measurement
         assert isinstance(measurement, MRIMeasurement)  # noqa: S101 - `read` made it
         told = []
-        if prior is not None and result.std is not None:
-            told.append(_COVERAGE.get(prior, "the spread has not been checked with this prior"))
         if measurement.retrospective and measurement.truth is None:
             told.append("k-space was not complete: there is no truth to compare with")
         if find_spec("nibabel") is None:

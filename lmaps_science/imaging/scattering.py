@@ -27,6 +27,7 @@ class Scattering(Problem):
     name = "scattering"
     title = "Inverse scattering"
     quantity = "permittivity contrast"
+    origin = "lower"
     default_prior = "cells-128"
 
     def read(self, paths: Sequence[Path], device: str, full_wave: bool = False) -> Measurement:
@@ -66,10 +67,15 @@ class Scattering(Problem):
         return {name: round(float(function(a, b)), 5) for name, function in functions.items()}
 
     def describe(self, measurement: Measurement, x: Tensor) -> dict[str, Any]:
-        """Which physics, what the data leave unexplained, and how good its surrogate is."""
+        """Sensors; which physics, what it leaves unexplained, and how good its surrogate is."""
         operator, y = measurement.operator, measurement.y
         if not _is_full_wave(operator):
-            return {}
+            strength = float((y.abs().square().sum() / operator.num_data).sqrt())
+            return {
+                "transmitters": operator.geometry.num_transmitters,
+                "receivers": operator.geometry.num_receivers,
+                "relative_noise": operator.sigma_noise / strength,
+            }
         mean = x.mean(0, keepdim=True)
         misfit = (operator.loss(mean, y) / y.abs().square().sum()).sqrt()
         told: dict[str, Any] = {

@@ -174,13 +174,13 @@ class GaussianMixturePrior:
         Tensor
             (batch, channels, y, x).
         """
-        responsibilities = self._log_joint(x, sigma).softmax(0)
+        responsibilities = self.log_joint(x, sigma).softmax(0)
         denoised = torch.stack([component(x, sigma) for component in self.components])
         return torch.einsum("kb,kbcyx->bcyx", responsibilities, denoised)
 
     def log_prob(self, x: Tensor, sigma: float | Tensor = 0.0) -> Tensor:
         """Log density of images with noise `sigma` added, (batch,)."""
-        return self._log_joint(x, sigma).logsumexp(0)
+        return self.log_joint(x, sigma).logsumexp(0)
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw images, (count, channels, y, x)."""
@@ -226,7 +226,7 @@ class GaussianMixturePrior:
         images = self.sample(1000, torch.Generator().manual_seed(0))
         return measure_error_curve(self, images, SIGMAS[::20], batch_size=1000)
 
-    def _log_joint(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+    def log_joint(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """Log of weight times density, (components, batch)."""
         return torch.stack(
             [

@@ -46,6 +46,13 @@ def aligned(images: Tensor) -> Tensor:
     return torch.stack(moved)
 
 
+def moved_onto(image: NDArray, others: NDArray) -> NDArray:
+    """`others` (count, y, x), rolled together to where their mean is most like `image` (y, x)."""
+    pair = torch.from_numpy(np.stack([image, others.mean(0)]))[:, None]
+    shift = correlations(pair)[1][0, 1].tolist()
+    return np.roll(others, shift, (-2, -1))
+
+
 def modes(images: Tensor) -> list[NDArray[np.integer]]:
     """Indices of the images of each mode, the largest mode first.
 

@@ -98,7 +98,7 @@ def test_a_run_on_a_scheduler(suite: Path, tmp_path: Path):
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
     ) as running:
         address = running.scheduler_address
         result = lmaps("benchmark", "run", suite, "--out", tmp_path / "out", "--scheduler", address)

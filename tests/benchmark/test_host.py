@@ -89,6 +89,7 @@ def test_results_share_a_table_only_with_the_same_settings_and_prior(
     (table,) = tables(ours, [*ours.rows(), *rows])
     (line,) = (line for line in table.lines if line.method == "InverseBench, DPS")
     assert line.cases == 1
+    assert table.missing == 0
     assert line.ahead is not None
     assert {r["case"] for t in foreign_tables(rows, [table.title]) for r in rows} >= {"result_0"}
     assert len(foreign_tables(rows, [table.title])) == 2  # one of each kind of settings

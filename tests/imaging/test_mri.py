@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lmaps_science.calibration import quoted_std
 from lmaps_science.imaging.mri import NUM_DRAFTS
 from lmaps_science.problem import find_problem
 from lmaps_science.problems.mri.formats import read_maps, read_scan
@@ -96,13 +97,12 @@ def test_the_spread_is_of_the_magnitude(kspace: Path, prior: Path) -> None:
     result = reconstruct("mri", kspace, prior=prior, acceleration=3, samples=3, steps=5)
     assert result.std is not None
     assert result.posterior_samples is not None
-    expected = np.abs(result.posterior_samples).std(0, ddof=1)
+    expected = quoted_std(np.abs(result.posterior_samples))
     np.testing.assert_allclose(result.std, expected, rtol=1e-6)
     assert 0 < result.summary["spread"]["coverage_90"] <= 1
-    unchecked = "the spread has not been checked with this prior"
-    assert unchecked in result.summary["notes"]
+    assert "NOT calibrated" in result.summary["notes"][-1]
     alone = reconstruct("mri", kspace, prior=prior, acceleration=3, samples=1, steps=2)
-    assert unchecked not in alone.summary["notes"]
+    assert "calibrated" not in "".join(alone.summary["notes"])
 
 
 def test_maps_are_found_again_from_drafts_unless_they_were_given(

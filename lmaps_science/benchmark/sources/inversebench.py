@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lmaps_science.benchmark.cases import Simulated, Source, generator_of
-from lmaps_science.benchmark.sources import Scattering
+from lmaps_science.benchmark.sources.scattering import Scattering
 from lmaps_science.prior.registry import file_sha256
 from lmaps_science.problem import Measurement
 

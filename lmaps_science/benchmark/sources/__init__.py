@@ -1,0 +1,1 @@
+"""Sources of cases, a module for each problem: embedded, of public data sets, of files."""
