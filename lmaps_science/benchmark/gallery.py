@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmaps_science.benchmark.figures import png
+from lmaps_science.benchmark.registry import find_kind
 from lmaps_science.benchmark.statistics import LOWER_IS_BETTER
 from lmaps_science.benchmark.store import Store
 from lmaps_science.benchmark.suite import Group
 from lmaps_science.benchmark.table import Row, per_case
 from lmaps_science.benchmark.task import Task
 from lmaps_science.plot import ERROR_MAP
-from lmaps_science.problem import Problem, find_problem
+from lmaps_science.problem import Problem
 from lmaps_science.report import data_uri
 
 _BRIGHTEST = 0.998
@@ -106,7 +107,7 @@ def gallery(store: Store, group: Group, rows: Sequence[Row], limit: int) -> list
     limit : int
         How many cases at most.
     """
-    problem = find_problem(group.problem)
+    problem = find_kind(group.problem)
     cases = []
     for name, standing in chosen(group, rows, limit):
         of_case = [row for row in rows if row["case"] == name]

@@ -126,7 +126,7 @@ def pigdm(
     num_steps : int
         Noise levels.
     eta : float
-        Share of fresh noise; 1 as in the paper.
+        Share of fresh noise, the paper's eta.
     sigma_max : float, optional
         First noise level; what the prior was trained up to by default.
     seed : int

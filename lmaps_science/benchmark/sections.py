@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from lmaps_science.benchmark.gallery import Case, Panel, gallery
 from lmaps_science.benchmark.plots import Plot, plots
+from lmaps_science.benchmark.registry import find_kind
 from lmaps_science.benchmark.statistics import Estimate
 from lmaps_science.benchmark.store import Store
 from lmaps_science.benchmark.suite import Group, Method
@@ -22,7 +23,6 @@ from lmaps_science.benchmark.table import (
     header,
     shown,
 )
-from lmaps_science.problem import find_problem
 
 _SHOWN_ROWS = 1000
 _SHOWN_NOTES = 8
@@ -143,7 +143,7 @@ def section(
         plots(group, table),
         pictures,
         _gallery_note(table, rows, len(pictures)),
-        find_problem(group.problem).quantity,
+        find_kind(group.problem).quantity,
     )
 
 

@@ -16,6 +16,7 @@ from lmaps_science.benchmark.mixture import (
     sliced_wasserstein,
 )
 from lmaps_science.benchmark.registry import find_kind
+from lmaps_science.benchmark.report import render
 from lmaps_science.benchmark.suite_file import suite_from_dict
 from lmaps_science.benchmark.table import tables
 from tests.benchmark.tiny import run_tiny
@@ -119,3 +120,4 @@ def test_a_benchmark_of_it(tmp_path: Path):
     assert summary.store.arrays(summary.tasks[1])["samples"].shape == (100, 1, 2)
     (table,) = tables(summary.store, list(rows.values()))
     assert table.metric == "sliced_wasserstein"
+    assert "distance to posterior" in render(summary.store)
