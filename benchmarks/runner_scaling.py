@@ -17,7 +17,8 @@ from common import report
 
 from lmaps_science import LMAPS, load_prior
 from lmaps_science.benchmark.runner import run
-from lmaps_science.benchmark.suite import Suite, read_suite
+from lmaps_science.benchmark.suite import Suite
+from lmaps_science.benchmark.suite_file import read_suite
 from lmaps_science.benchmark.task import Site
 
 
