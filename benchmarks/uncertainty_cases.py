@@ -140,7 +140,7 @@ def simulated_scan(
 ) -> PreparedSlice:
     """A scan of `size` pixels a side; its truth has no noise."""
     kspace, clean = (
-        _cropped(mri_common.simulated(image.numpy(), seed, noise=level), size)
+        cropped(mri_common.simulated(image.numpy(), seed, noise=level), size)
         for level in (noise, 0.0)
     )
     mask = mri_common.lines(size, acceleration, pattern, seed)[None]
@@ -151,7 +151,7 @@ def simulated_scan(
     )
 
 
-def _cropped(kspace: NDArray, size: int) -> NDArray:
+def cropped(kspace: NDArray, size: int) -> NDArray:
     """The centre of k-space: the same image on fewer pixels."""
     start = [(n - size) // 2 for n in kspace.shape[1:]]
     return kspace[:, start[0] : start[0] + size, start[1] : start[1] + size]
@@ -170,10 +170,10 @@ def real_brain(path: Path) -> Iterator[tuple[str, Make]]:
         yield f"real-{axis}-{kind[0]}-{kind[1]}-{seed}", make
 
 
-def brain(prepared: PreparedSlice) -> Case:
-    """Reconstruct a slice as the command line does."""
+def brain(prepared: PreparedSlice, update: bool = True) -> Case:
+    """Reconstruct a slice as the command line does, with its maps found again or as they are."""
     prior, none = load_prior("brain-128"), np.empty(0)
-    prepared = mri_common.updated(prior, prepared)
+    prepared = mri_common.updated(prior, prepared) if update else prepared
     modes, draws = sampled(prior, prepared.operator, prepared.y)
     image = modes.mean(0, keepdim=True)
     assert prepared.truth is not None  # noqa: S101 - all cases have one

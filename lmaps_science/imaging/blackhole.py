@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _BIAS = {
     "blackhole-64": (
         "on 50 simulated rings of 30 to 56 µas raw diameters came out 0.7 µas too small, those "
-        "corrected for the width 0.1; the ± of posterior samples held the truth in 68 and 90 %"
+        "corrected for the width 0.1; the samples' own ± held the truth in 68 and 90 %"
     )
 }
 """Results of ``benchmarks/blackhole_rings.py``."""

@@ -41,7 +41,9 @@ def test_it_judges_no_sample_and_writes_no_other_format(
     assert result.summary["dropped"] == []
     assert result.summary["controls"] is None
     assert not list((tmp_path / "out").glob("*.fits"))
-    assert find_problem("scattering").describe(result.measurement, None) == {}
+    told = find_problem("scattering").describe(result.measurement, None)
+    assert told == {k: result.summary[k] for k in ("transmitters", "receivers", "relative_noise")}
+    assert (told["transmitters"], told["receivers"]) == (6, 24)
 
 
 @pytest.fixture
