@@ -87,7 +87,7 @@ def column(page: Chrome, title: str) -> tuple[WebElement, WebElement, int]:
     """The first table, the header of one of its columns, and the column's number."""
     table = page.find_element(By.CSS_SELECTOR, "table.sortable")
     headers = table.find_elements(By.CSS_SELECTOR, "thead th")
-    number = [header.text.split(" ↕")[0].strip() for header in headers].index(title)
+    number = [header.text for header in headers].index(title)
     return table, headers[number], number
 
 
