@@ -47,9 +47,15 @@ def main() -> None:
         ]
         if found:
             draw(found, store, options.figures / f"paper_{study}.png")
-            text = f"# {study}\n\n" + table(store, [row for _, r in found for row in r])
+            text = heading(study) + table(store, [row for _, r in found for row in r])
             (options.results / f"paper_{study}.md").write_text(text, encoding="utf-8")
             print(text)
+
+
+def heading(study: str) -> str:
+    """Title, and how to make it."""
+    commands = f"`lmaps benchmark run paper-{study} --out DIR`, `python benchmarks/paper.py DIR`"
+    return f"# The paper's studies: {study}\n\n{commands}\n\n"
 
 
 def shared(rows: Rows) -> Rows:
@@ -71,15 +77,14 @@ def table(store: Store, rows: Rows) -> str:
     lines = [FORMATS["markdown"](tables(store, rows), rows), "## Per case", ""]
     metric = "sliced_wasserstein" if "sliced_wasserstein" in rows[0] else "psnr"
     cases = list(dict.fromkeys(row["case"] for row in rows))
-    lines += [f"{metric}:", "", f"| group | method | {' | '.join(cases)} |"]
-    lines += ["|" + "---|" * (2 + len(cases))]
+    lines += [f"{metric}, and mean seconds of the processor:", ""]
+    lines += [f"| group | method | {' | '.join(cases)} | s |", "|" + "---|" * (3 + len(cases))]
     for group, method in dict.fromkeys((row["group"], row["method"]) for row in rows):
-        values = {
-            row["case"]: f"{row[metric]:.3f}"
-            for row in rows
-            if (row["group"], row["method"]) == (group, method)
-        }
-        lines.append(f"| {group} | {method} | {' | '.join(values.get(c, '–') for c in cases)} |")
+        of_it = [row for row in rows if (row["group"], row["method"]) == (group, method)]
+        values = {row["case"]: f"{row[metric]:.3f}" for row in of_it}
+        shown = " | ".join(values.get(case, "–") for case in cases)
+        seconds = mean(of_it, "cpu_seconds")[method]
+        lines.append(f"| {group} | {method} | {shown} | {seconds:.2g} |")
     lines.append("")
     for group, method in dict.fromkeys((row["group"], row["method"]) for row in rows):
         if (tuned := store.tuned(group, method)) is not None:
@@ -89,8 +94,10 @@ def table(store: Store, rows: Rows) -> str:
                 f"among {[p['options'] for p in tuned['points']]}{edge}"
             )
     machine = rows[0]["host"].split("(")[-1].rstrip(")")
-    versions = rows[0]["host_versions"]
-    lines.append(f"- one core, {machine}, torch {versions['torch']}, {rows[-1]['date'][:10]}")
+    lines.append(
+        f"- one core, {machine}, shared with other work: the wall-clock s of the tables above say "
+        f"little. torch {rows[0]['host_versions']['torch']}, {rows[-1]['date'][:10]}"
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -97,7 +97,7 @@ def truncated_mean(center: Tensor, variance: float, lower: Tensor, upper: Tensor
     center : Tensor
         Mean before the restriction.
     variance : float
-        The same.
+        Before the restriction.
     lower, upper : Tensor
         Bounds, of the shape of `center`; they may be infinite or equal.
 

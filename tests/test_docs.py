@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 from numpydoc.validate import validate
 
-API = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "make_api.py"))
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+API = runpy.run_path(str(ROOT / "docs" / "make_api.py"))
 NOT_ASKED_FOR = {
     "ES01",  # extended summaries, See Also, examples
     "SA01",
@@ -76,3 +79,18 @@ def test_the_reference_builds(tmp_path):
     assert 'href="lmaps_science/problems.html"' in start
     assert "LMAPS.__call__" in (tmp_path / "lmaps_science.html").read_text("utf-8")
     assert "InverseScattering" in (tmp_path / "lmaps_science/problems.html").read_text("utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """Of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!https?:)([^)\s]*)\)", page.read_text("utf-8")):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link

@@ -77,7 +77,7 @@ def dps(
 
     Parameters
     ----------
-    prior, operator, seed
+    prior, operator
         As in `LMAPS`.
     num_steps : int
         Noise levels.
@@ -85,6 +85,8 @@ def dps(
         The paper's constant of that name.
     sigma_max : float, optional
         First noise level; what the prior was trained up to by default.
+    seed : int
+        As in `LMAPS`.
     """
     network = Network(prior)
 
@@ -119,7 +121,7 @@ def pigdm(
 
     Parameters
     ----------
-    prior, operator, seed
+    prior, operator
         As in `LMAPS`; the operator's loss is quadratic.
     num_steps : int
         Noise levels.
@@ -127,6 +129,8 @@ def pigdm(
         Share of fresh noise; 1 as in the paper.
     sigma_max : float, optional
         First noise level; what the prior was trained up to by default.
+    seed : int
+        As in `LMAPS`.
     """
     network = Network(prior)
 
@@ -164,7 +168,7 @@ def sitcom(
 
     Parameters
     ----------
-    prior, operator, seed
+    prior, operator
         As in `LMAPS`.
     num_steps : int
         Noise levels.
@@ -176,6 +180,8 @@ def sitcom(
         Chi squared per datum at which the data count as fitted.
     sigma_max : float, optional
         First noise level; what the prior was trained up to by default.
+    seed : int
+        As in `LMAPS`.
     """
     network, weight = Network(prior), operator.loss_weight
 
@@ -212,12 +218,14 @@ class Guided:
     ----------
     begin : callable
         Makes the update for data, one item per image of the batch.
-    network, operator, seed
-        As in `LMAPS`.
+    network, operator
+        The denoiser, and the operator as in `LMAPS`.
     num_steps : int
         Noise levels.
     sigma_max : float or None
         First noise level; what the prior was trained up to if None.
+    seed : int
+        As in `LMAPS`.
     """
 
     def __init__(

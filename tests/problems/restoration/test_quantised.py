@@ -55,6 +55,11 @@ def test_levels_are_affine_in_the_coefficients(operator):
     torch.testing.assert_close(operator.levels(x), expected)
 
 
+def test_measuring_adds_no_noise_to_the_integers(operator):
+    x = picture()
+    assert torch.equal(operator({"target": x}), operator.forward(x))
+
+
 def test_the_truth_is_within_the_bounds(operator):
     x = picture()
     lower, upper = operator.bounds(operator.forward(x))
