@@ -21,6 +21,10 @@ _NEIGHBOURHOOD = 3
 """Pixels a side over which the variance of few samples is averaged."""
 
 
+THE_SPREAD = "the spread is"
+"""How `Quoted.told` begins, among the notes of a result."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Factors on the spread of a prior in a problem, and where they hold.
@@ -117,9 +121,9 @@ def quote(problem: str, prior: Any, draws: NDArray, summary: Mapping[str, Any]) 
     else:
         doubts = found.objections(summary)
     if found is not None and not doubts:
-        told = f"the spread is calibrated: {found.judged}"
+        told = f"{THE_SPREAD} calibrated: {found.judged}"
         return Quoted(quoted_std(draws, found.scale), len(draws), found, told)
-    told = f"the spread is NOT calibrated, and may be too narrow: {'; '.join(doubts)}"
+    told = f"{THE_SPREAD} NOT calibrated, and may be too narrow: {'; '.join(doubts)}"
     return Quoted(quoted_std(draws), len(draws), None, told)
 
 

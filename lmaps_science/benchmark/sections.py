@@ -23,6 +23,8 @@ from lmaps_science.benchmark.table import (
     header,
     shown,
 )
+from lmaps_science.calibration import THE_SPREAD
+from lmaps_science.problem import find_problem
 
 _SHOWN_ROWS = 1000
 _SHOWN_NOTES = 8
@@ -101,7 +103,9 @@ class Section:
 
     def spread_caption(self, panel: Panel) -> list[str]:
         """What stands below its spread."""
-        return self._told(panel, lambda name: name in _OF_SPREAD)
+        notes = panel.row["notes"] if panel.row else []
+        told = [note for note in notes if note.startswith(THE_SPREAD)]
+        return self._told(panel, lambda name: name in _OF_SPREAD) + told
 
     def _told(self, panel: Panel, wanted: Callable[[str], bool]) -> list[str]:
         row, names = panel.row or {}, columns(self.table)
@@ -156,7 +160,7 @@ def spread_warning(line: Line) -> str:
     excess = line.metrics["coverage_90"].mean - _NOMINAL
     if abs(excess) <= _TOLERANCE:
         return ""
-    return f"spread not calibrated: too {'wide' if excess > 0 else 'narrow'}"
+    return f"spread not calibrated here: too {'wide' if excess > 0 else 'narrow'}"
 
 
 def _methods(table: Table) -> Grid:
@@ -239,8 +243,9 @@ def _gallery_note(table: Table, rows: Sequence[Row], count: int) -> str:
     left_out = f"; {total - count} are not shown" if total > count else ""
     return (
         f"{which}{left_out}. Each method's first seed; below its image the absolute error and, "
-        "where it was drawn, the spread. All methods of a case share the scale of images, which is "
-        "the truth's, and that of errors, which ends with the brightest of the middle method."
+        "where it was drawn, the spread. All methods of a case share the scale of images, which "
+        "is the truth's, and that of errors, which ends with the brightest of the method in the "
+        "middle."
     )
 
 
