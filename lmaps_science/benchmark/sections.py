@@ -238,9 +238,9 @@ def _gallery_note(table: Table, rows: Sequence[Row], count: int) -> str:
         which += f", evenly spaced by {metric} of {first.method} from the best to the worst"
     left_out = f"; {total - count} are not shown" if total > count else ""
     return (
-        f"{which}{left_out}. Each method's first seed; below its image the absolute error and, where "
-        "it was drawn, the spread. All methods of a case share the scale of images, which is the truth's, "
-        "and that of errors, which ends with the brightest of the method in the middle."
+        f"{which}{left_out}. Each method's first seed; below its image the absolute error and, "
+        "where it was drawn, the spread. All methods of a case share the scale of images, which is "
+        "the truth's, and that of errors, which ends with the brightest of the method in the middle."
     )
 
 
