@@ -28,7 +28,10 @@ DOMAINS: dict[str, dict[str, tuple[float, float]]] = {
         "grid_shape": (64, 128), "receivers": (60, 360), "relative_noise": (0.01, 0.035),
         "data_fit": (0.8, 1.2),
     },
-    "mri": {"num_steps": (25, 25), "acceleration": (2.5, 8.5), "data_fit": (0.8, 1.2)},
+    "mri": {
+        "num_steps": (25, 25), "grid_shape": (96, 128), "sampled_lines": (12, 45),
+        "acceleration": (2.5, 8.5), "data_fit": (0.8, 1.2),
+    },
     "blackhole": {"num_steps": (40, 40), "closure_phases": (60, 120), "data_fit": (0.5, 1.5)},
 }  # fmt: skip
 """Within what the cases lie; entries of ``summary.json``."""

@@ -56,7 +56,11 @@ class Calibration:
 
     def objections(self, summary: Mapping[str, Any]) -> list[str]:
         """In what a reconstruction is unlike the cases."""
-        found = {name: float(np.max(summary[name])) for name in self.domain}
+        # What a measurement has none of, such as lines, is NaN and in no domain.
+        found = {
+            name: np.nan if summary[name] is None else float(np.max(summary[name]))
+            for name in self.domain
+        }
         return [
             f"{name.replace('_', ' ')} {found[name]:.3g}, measured at {low:g} to {high:g}"
             for name, (low, high) in self.domain.items()

@@ -86,7 +86,7 @@ def _write_hdf5(result: Result, path: Path) -> None:
         "mean": (result.mean, "the image: mean of samples"),
         "samples": (result.samples, "local MAP of each seed; narrower than the posterior"),
         "std": (result.std, _spread_description(result)),
-        "posterior_samples": (result.posterior_samples, "samples of the posterior, as drawn"),
+        "posterior_samples": (result.posterior_samples, "samples of the posterior; not calibrated"),
     }
     # In memory first: HDF5 cannot recover from a disk that is full, and takes Python down.
     content = BytesIO(path.read_bytes())
