@@ -24,7 +24,6 @@ from lmaps_science.benchmark.table import (
     shown,
 )
 from lmaps_science.calibration import THE_SPREAD
-from lmaps_science.problem import find_problem
 
 _SHOWN_ROWS = 1000
 _SHOWN_NOTES = 8
