@@ -15,10 +15,11 @@ import numpy as np
 from common import RESULTS
 from numpy.typing import NDArray
 
+from lmaps_science.benchmark.formats import FORMATS
 from lmaps_science.benchmark.mixture import KnownMeasurement, modes
 from lmaps_science.benchmark.store import Store
 from lmaps_science.benchmark.suite import Group
-from lmaps_science.benchmark.table import FORMATS, tables
+from lmaps_science.benchmark.table import tables
 from lmaps_science.benchmark.task import Task
 from lmaps_science.plot import BLUE, GREY, ORANGE, new_figure
 

@@ -135,9 +135,10 @@ def table(
     another prior, never shares one. InverseBench's results join the group that measured as they
     were.
     """
+    from lmaps_science.benchmark.formats import FORMATS
     from lmaps_science.benchmark.host_results import find_results, read_results
     from lmaps_science.benchmark.store import Store
-    from lmaps_science.benchmark.table import FORMATS, foreign_tables, joined, tables
+    from lmaps_science.benchmark.table import foreign_tables, joined, tables
 
     if style not in FORMATS:
         raise ValueError(f"format {style!r}: expected one of {', '.join(FORMATS)}")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from lmaps_science.benchmark.formats import FORMATS
 from lmaps_science.benchmark.suite_file import read_suite
-from lmaps_science.benchmark.table import FORMATS, table_of
+from lmaps_science.benchmark.table import table_of
 from lmaps_science.benchmark.task import Site, run_task
 
 ROOT = Path(__file__).parents[1]

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lmaps_science.benchmark.figures import Curve, draw_curves, in_the_dark
+from lmaps_science.benchmark.formats import NAMES
 from lmaps_science.benchmark.scans import Run, scans
 from lmaps_science.benchmark.statistics import Estimate
 from lmaps_science.benchmark.suite import Group
-from lmaps_science.benchmark.table import NAMES, Line, Table
+from lmaps_science.benchmark.table import Line, Table
 from lmaps_science.report import data_uri
 
 _COSTS = {"seconds": "seconds", "denoiser_calls": "denoiser calls"}

@@ -5,24 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from lmaps_science.benchmark.formats import NAMES, cells, columns, footnote, header, shown
 from lmaps_science.benchmark.gallery import Case, Panel, gallery
 from lmaps_science.benchmark.plots import Plot, plots
 from lmaps_science.benchmark.registry import find_kind
 from lmaps_science.benchmark.statistics import Estimate
 from lmaps_science.benchmark.store import Store
 from lmaps_science.benchmark.suite import Group, Method
-from lmaps_science.benchmark.table import (
-    COSTS,
-    NAMES,
-    Line,
-    Row,
-    Table,
-    cells,
-    columns,
-    footnote,
-    header,
-    shown,
-)
+from lmaps_science.benchmark.table import COSTS, Line, Row, Table
 from lmaps_science.calibration import THE_SPREAD
 
 _SHOWN_ROWS = 1000

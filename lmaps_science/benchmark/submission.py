@@ -10,9 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from lmaps_science.benchmark.formats import FORMATS
 from lmaps_science.benchmark.report import render
 from lmaps_science.benchmark.store import Store, checksums
-from lmaps_science.benchmark.table import FORMATS, tables
+from lmaps_science.benchmark.table import tables
 from lmaps_science.files import atomic_path
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lmaps_science.benchmark.formats import FORMATS
 from lmaps_science.benchmark.statistics import difference, estimate
 from lmaps_science.benchmark.store import Store
-from lmaps_science.benchmark.table import FORMATS, table_of, tables
+from lmaps_science.benchmark.table import table_of, tables
 from tests.benchmark.tiny import tiny_suite
 
 
