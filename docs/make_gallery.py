@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 GALLERY = ROOT / "docs" / "gallery.md"
 SECTIONS = {
     "One for each problem": ("scattering", "black_hole", "mri", "restoration"),
-    "One for each user": ("own_file", "new_problem", "in_inversebench"),
+    "One for each user": ("own_file", "new_problem", "in_inversebench", "benchmark"),
     "Operators of other libraries, and of none": ("other_libraries", "proxy_gradient"),
 }
 """Examples by the heading under which they stand."""
