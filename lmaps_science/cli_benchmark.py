@@ -252,12 +252,11 @@ def _write_report(store: "Store", path: Path, cases: int | None = None) -> Path:
 
 
 def _shard(text: str) -> tuple[int, int]:
-    try:
-        share, count = (int(part) for part in text.split("/"))
+    parts = text.split("/")
+    if len(parts) == 2 and all(part.isdecimal() for part in parts):
+        share, count = map(int, parts)
         if 1 <= share <= count:
             return share, count
-    except ValueError:
-        pass
     raise ValueError(f"shard: expected I/N with I from 1 to N, such as 2/4, got {text!r}")
 
 

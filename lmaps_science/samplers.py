@@ -125,9 +125,7 @@ def baseline(solve: Callable[[Tensor], Tensor]) -> Sampler:
         start = time.perf_counter()
         images = solve(y)[:, None]
         seconds = time.perf_counter() - start
-        return Reconstruction(
-            images, {"sigma": [], "loss": [], "seconds": [seconds], "denoiser_seconds": []}
-        )
+        return Reconstruction.without_levels(images, seconds)
 
     return sample
 

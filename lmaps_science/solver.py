@@ -68,6 +68,12 @@ class Reconstruction:
     samples: Tensor
     history: dict[str, list[float]]
 
+    @classmethod
+    def without_levels(cls, samples: Tensor, seconds: float) -> "Reconstruction":
+        """Samples of a method that has no noise levels to tell of, and the time it took."""
+        history: dict[str, list[float]] = {name: [] for name in HISTORY}
+        return cls(samples, history | {"seconds": [seconds]})
+
     @property
     def mean(self) -> Tensor:
         """Mean over the samples, (cases, channels, y, x)."""
@@ -222,7 +228,7 @@ class LMAPS:
             generator_of_sample(self.seed, k) for _ in range(cases) for k in range(num_samples)
         ]
         blank = torch.zeros(len(y), *self.operator.image_shape, device=self.operator.device)
-        history: dict[str, list[float]] = {name: [] for name in _HISTORY}
+        history: dict[str, list[float]] = {name: [] for name in HISTORY}
 
         local = self._local_map(y)
         x = getattr(self.prior, "mean", 0.0) + self.sigmas[0] * noise_like(blank, generators)
@@ -251,7 +257,7 @@ class LMAPS:
                 seconds=time.perf_counter() - start,
                 denoiser_seconds=denoised - start,
             )
-            for name, value in _HISTORY.items():
+            for name, value in HISTORY.items():
                 history[name].append(value(level))
             if callback is not None:
                 callback(level)
@@ -305,13 +311,14 @@ def renoise(
     return x0 + sigma_next * (direction + eta * noise_like(x0, generators))
 
 
-_HISTORY: dict[str, Callable[[Level], float]] = {
+HISTORY: dict[str, Callable[[Level], float]] = {
     "sigma": lambda level: level.sigma,
     "loss": lambda level: float(level.loss.mean()),
     "inner_iterations": lambda level: level.iterations,
     "seconds": lambda level: level.seconds,
     "denoiser_seconds": lambda level: level.denoiser_seconds,
 }
+"""What `Reconstruction.history` holds of a level, by name."""
 
 
 def _trained_up_to(prior: Prior) -> float:

@@ -59,10 +59,7 @@ def factory(make_solver: Callable[..., Solver]) -> Callable[..., Sampler]:
                     torch.manual_seed(1000 * seed + sample)
                     images.append(2 * solve(z, physics).detach().float() - 1)
             seconds = time.perf_counter() - start
-            return Reconstruction(
-                torch.stack(images, 1),
-                {"sigma": [], "loss": [], "seconds": [seconds], "denoiser_seconds": []},
-            )
+            return Reconstruction.without_levels(torch.stack(images, 1), seconds)
 
         return run
 

@@ -23,7 +23,7 @@ from lmaps_science.local_map import noise_like
 from lmaps_science.operator import Operator
 from lmaps_science.schedule import karras_levels
 from lmaps_science.settings import SETTINGS
-from lmaps_science.solver import Level, Prior, Reconstruction, generator_of_sample
+from lmaps_science.solver import HISTORY, Level, Prior, Reconstruction, generator_of_sample
 
 Pair = tuple[Tensor, Tensor]
 
@@ -262,9 +262,7 @@ class Guided:
         mean = getattr(self.network.prior, "mean", 0.0)
         x = mean + self.sigmas[0] * noise_like(blank, generators)
         update = self.begin(y)
-        history: dict[str, list[float]] = {
-            name: [] for name in ("sigma", "loss", "seconds", "denoiser_seconds")
-        }
+        history: dict[str, list[float]] = {name: [] for name in HISTORY}
         for step, (sigma, following) in enumerate(pairwise([*self.sigmas.tolist(), 0.0])):
             start, before = time.perf_counter(), self.network.seconds
             noisy = x
@@ -281,10 +279,8 @@ class Guided:
                 seconds=time.perf_counter() - start,
                 denoiser_seconds=self.network.seconds - before,
             )
-            history["sigma"].append(sigma)
-            history["loss"].append(float(level.loss.mean()))
-            history["seconds"].append(level.seconds)
-            history["denoiser_seconds"].append(level.denoiser_seconds)
+            for name, value in HISTORY.items():
+                history[name].append(value(level))
             if callback is not None:
                 callback(level)
         return Reconstruction(x0.unflatten(0, (cases, num_samples)), history)

@@ -72,9 +72,7 @@ def factory(algorithm: str) -> Callable[..., Sampler]:
                 samples = [_sample(solver, y, operator) for _ in range(num_samples)]
             x = torch.cat(samples)[None].float().detach()
             seconds = time.perf_counter() - start
-            return Reconstruction(
-                x, {"sigma": [], "loss": [], "seconds": [seconds], "denoiser_seconds": []}
-            )
+            return Reconstruction.without_levels(x, seconds)
 
         return run
 

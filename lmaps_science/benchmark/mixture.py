@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from lmaps_science.result import Result
 
 _CLIMB, _SAME = 1000, 1e-3
-_HISTORY = ("sigma", "loss", "seconds", "denoiser_seconds")
 _DIRECTIONS, _DRAWS = 200, 20000
 _NO_FILES = "problem 'mixture' is for benchmarks: lmaps benchmark run paper-mixture"
 _LEAST_WEIGHT = 0.15
@@ -211,7 +210,7 @@ def exact_sampler(prior: Any, operator: MatrixOperator, _steps: None, seed: int)
     def solve(y: Tensor, num_samples: int, _callback: object) -> Reconstruction:
         generator = generator_of_sample(seed, 0)
         drawn = posterior_of(prior.prior, operator, y).sample(num_samples, generator)
-        return Reconstruction(drawn[None].float(), {name: [] for name in _HISTORY})
+        return Reconstruction.without_levels(drawn[None].float(), 0.0)
 
     return solve
 

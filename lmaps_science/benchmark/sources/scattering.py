@@ -1,5 +1,6 @@
 """Objects that scatter, in simulation."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -42,9 +43,9 @@ class Scattering(Source):
         y = operator({"target": x.double()}, generator_of(case))
         return Simulated(operator, y, operator.unnormalize(x))
 
+    @abstractmethod
     def image(self, case: str) -> Tensor:
         """The object, (y, x) in [-1, 1]."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
